@@ -1,0 +1,89 @@
+"""System libraries as Bazel targets, by way of pkg-config.
+
+`pkg_config_repository(name = "system")` makes one cc_library for each package that the table
+below names, and one for each public Abseil module: `@system//:absl_status`, `@system//:gtest`.
+Headers are in the compiler's own search path, so a target carries defines and link options only.
+"""
+
+# pkg-config's name -> the Debian package that brings it.
+_PACKAGES = {
+    "absl_base": "libabsl-dev",
+    "benchmark": "libbenchmark-dev",
+    "capnp": "libcapnp-dev",
+    "gmock": "libgmock-dev",
+    "gmock_main": "libgmock-dev",
+    "gtest": "libgtest-dev",
+    "gtest_main": "libgtest-dev",
+    "kj": "libcapnp-dev",
+}
+
+# Libraries without a .pc file of their own.
+_EXTRA = """
+cc_library(
+    name = "threads",
+    linkopts = ["-pthread"],
+)
+
+cc_library(
+    name = "benchmark_main",
+    linkopts = ["-lbenchmark_main"],
+    deps = [":benchmark"],
+)
+"""
+
+_LIBRARY = """
+cc_library(
+    name = "{name}",
+    defines = {defines},
+    linkopts = {linkopts},
+)
+"""
+
+def _library(ctx, tool, name):
+    result = ctx.execute([tool, "--cflags", "--libs", name])
+    if result.return_code != 0:
+        fail("pkg-config %s failed: %s" % (name, result.stderr))
+    flags = [flag for flag in result.stdout.strip().split(" ") if flag]
+    defines = [flag[len("-D"):] for flag in flags if flag.startswith("-D")]
+    libs = [flag for flag in flags if not flag.startswith("-D") and not flag.startswith("-I")]
+
+    # A module's closure names dozens of shared libraries: record only those that are used, or
+    # every program would load them all when it starts.
+    if libs:
+        libs = ["-Wl,--push-state,--as-needed"] + libs + ["-Wl,--pop-state"]
+    return _LIBRARY.format(name = name, defines = repr(defines), linkopts = repr(libs))
+
+def _install_hint(packages):
+    return "Install with: apt-get install %s (tools/packages.txt lists all)." % " ".join(packages)
+
+def _pkg_config_repository_impl(ctx):
+    tool = ctx.which("pkg-config")
+    if not tool:
+        fail("pkg-config is not installed. " + _install_hint(["pkg-config"]))
+
+    found = {
+        line.split(" ")[0]: None
+        for line in ctx.execute([tool, "--list-all"]).stdout.splitlines()
+    }
+    missing = {_PACKAGES[name]: None for name in _PACKAGES if name not in found}
+    if missing:
+        fail("Libraries that slabpipe needs are not installed. " + _install_hint(sorted(missing)))
+
+    names = [
+        name
+        for name in found
+        if name in _PACKAGES or (name.startswith("absl_") and "_internal" not in name)
+    ]
+    ctx.file(
+        "BUILD.bazel",
+        "package(default_visibility = [\"//visibility:public\"])\n" + _EXTRA +
+        "".join([_library(ctx, tool, name) for name in sorted(names)]),
+    )
+
+pkg_config_repository = repository_rule(
+    implementation = _pkg_config_repository_impl,
+    configure = True,  # `bazel sync --configure` looks again
+    environ = ["PKG_CONFIG_PATH"],
+    local = True,
+    doc = "System libraries, one cc_library for each pkg-config package.",
+)

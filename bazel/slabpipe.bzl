@@ -1,0 +1,138 @@
+"""Rules of this project: the native C++ rules with its warnings, include paths and visibility.
+
+Public include paths start with the project's name though the folders do not: a header
+codec/ndarray.h of a `slabpipe_cc_library` is included as "slabpipe/codec/ndarray.h".
+A target is visible as its package says (default_visibility), or else private.
+"""
+
+# The one place for warnings. Generated code and system headers are exempt.
+_COPTS = [
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+]
+
+def _include_prefix():
+    return "slabpipe/" + native.package_name()
+
+def slabpipe_cc_library(name, srcs = [], hdrs = [], deps = [], copts = [], visibility = None, **kwargs):
+    """A library whose headers are included as "slabpipe/<package>/<header>"."""
+    native.cc_library(
+        name = name,
+        srcs = srcs,
+        hdrs = hdrs,
+        copts = _COPTS + copts,
+        include_prefix = _include_prefix(),
+        linkstatic = True,
+        strip_include_prefix = "/" + native.package_name(),
+        visibility = visibility,
+        deps = deps,
+        **kwargs
+    )
+
+def slabpipe_cc_binary(name, srcs, deps = [], copts = [], visibility = None, **kwargs):
+    """A program. Name the worker programs that it starts in `data`."""
+    native.cc_binary(
+        name = name,
+        srcs = srcs,
+        copts = _COPTS + copts,
+        visibility = visibility,
+        deps = deps,
+        **kwargs
+    )
+
+def slabpipe_cc_test(name, srcs, deps = [], copts = [], size = "small", visibility = None, **kwargs):
+    """A GoogleTest program; gtest, gmock and main() are there already. Tag `tsan` for threads."""
+    native.cc_test(
+        name = name,
+        size = size,
+        srcs = srcs,
+        copts = _COPTS + copts,
+        visibility = visibility,
+        deps = deps + ["@system//:gmock_main"],
+        **kwargs
+    )
+
+def slabpipe_cc_benchmark(name, srcs, deps = [], copts = [], visibility = None, **kwargs):
+    """A Google Benchmark program; main() is there already. Run it with `bazel run --config=opt`."""
+    native.cc_binary(
+        name = name,
+        testonly = True,
+        srcs = srcs,
+        copts = _COPTS + copts,
+        visibility = visibility,
+        deps = deps + ["@system//:benchmark_main"],
+        **kwargs
+    )
+
+def slabpipe_example_test(name, example, args = [], size = "small", visibility = None, **kwargs):
+    """Runs the program `example` with `args`; passes if it exits with 0."""
+    native.sh_test(
+        name = name,
+        size = size,
+        srcs = ["//bazel:run_example.sh"],
+        args = ["$(rootpath %s)" % example] + args,
+        data = [example],
+        visibility = visibility,
+        **kwargs
+    )
+
+def _capnp_sources(label):
+    """The label of the sources of a slabpipe_capnp_library, its dependencies' included."""
+    if ":" not in label:
+        label += ":" + label.split("/")[-1]
+    return label + "_capnp_sources"
+
+# Generated headers name a sibling without its folder, which does not work through
+# an include prefix; and they are exempt from the warnings of the code that includes them.
+_CAPNP_COMPILE = """
+capnp compile -oc++:$(RULEDIR) --src-prefix={package} {inputs}
+for out in $(OUTS); do
+  sed -i 's|^#include "\\([^/"]*\\.capnp\\.h\\)"|#include "{prefix}/\\1"|' $$out
+  case $$out in *.h) sed -i '1i #pragma GCC system_header' $$out ;; esac
+done
+"""
+
+def slabpipe_capnp_library(name, srcs, deps = [], visibility = None, **kwargs):
+    """Cap'n Proto schemas as a C++ library: x.capnp is included as "slabpipe/<package>/x.capnp.h".
+
+    A schema may import another of its folder by name alone (`import "shm.capnp"`), if that one is
+    in the same library or in a library of `deps`.
+    """
+    package = native.package_name()
+    if not package:
+        fail("slabpipe_capnp_library(%s): schemas cannot lie at the workspace root." % name)
+    headers = [src + ".h" for src in srcs]
+    sources = [src + ".c++" for src in srcs]
+
+    native.filegroup(
+        name = name + "_capnp_sources",
+        srcs = srcs + [_capnp_sources(dep) for dep in deps],
+        visibility = visibility,
+    )
+    native.genrule(
+        name = name + "_capnp_compile",
+        srcs = [":" + name + "_capnp_sources"],
+        outs = headers + sources,
+        cmd = _CAPNP_COMPILE.format(
+            package = package,
+            inputs = " ".join([package + "/" + src for src in srcs]),
+            prefix = _include_prefix(),
+        ),
+        message = "Compiling Cap'n Proto schemas",
+        visibility = ["//visibility:private"],
+    )
+    native.cc_library(
+        name = name,
+        srcs = sources,
+        hdrs = headers,
+        include_prefix = _include_prefix(),
+        linkstatic = True,
+        strip_include_prefix = "/" + package,
+        visibility = visibility,
+        deps = deps + [
+            "@system//:capnp",
+            "@system//:kj",
+        ],
+        **kwargs
+    )
