@@ -1,0 +1,18 @@
+#include "slabpipe/transport/kj_boundary.h"
+
+#include <kj/exception.h>
+
+#include "absl/strings/str_cat.h"
+
+namespace slabpipe {
+
+absl::Status CatchKj(absl::FunctionRef<absl::Status()> read) {
+  try {
+    return read();
+  } catch (const kj::Exception& exception) {
+    return absl::DataLossError(
+        absl::StrCat("malformed message: ", exception.getDescription().cStr()));
+  }
+}
+
+}  // namespace slabpipe

@@ -1,0 +1,23 @@
+// CatchKj: the one place where Cap'n Proto's exceptions end.
+//
+//   absl::Status status = slabpipe::CatchKj([&] { return
+//   ReadRequest(message.root<schemas::Message>()); });
+//
+// Reading a malformed message (a pointer out of bounds, nesting too deep, too much to traverse, a
+// text that is not one) throws kj::Exception. Every function of ours that reads Cap'n Proto data
+// which came from elsewhere runs inside CatchKj.
+
+#ifndef SLABPIPE_TRANSPORT_KJ_BOUNDARY_H_
+#define SLABPIPE_TRANSPORT_KJ_BOUNDARY_H_
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+
+namespace slabpipe {
+
+// Runs `read` and returns its status; DATA_LOSS with kj's description if it threw kj::Exception.
+absl::Status CatchKj(absl::FunctionRef<absl::Status()> read);
+
+}  // namespace slabpipe
+
+#endif  // SLABPIPE_TRANSPORT_KJ_BOUNDARY_H_

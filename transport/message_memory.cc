@@ -1,0 +1,195 @@
+#include "slabpipe/transport/message_memory.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace slabpipe {
+namespace {
+
+constexpr uint16_t kNoDescriptor = 0xffff;
+// Cap'n Proto can state a long list in few bytes; this bounds the memory that one costs here.
+constexpr unsigned kMaxRefs = 1u << 22;
+
+absl::string_view View(capnp::Text::Reader text) { return {text.cStr(), text.size()}; }
+
+// Takes the descriptor that a grant names out of those that came with the message.
+absl::StatusOr<UniqueFd> TakeDescriptor(uint16_t index, std::vector<UniqueFd>& descriptors) {
+  if (index == kNoDescriptor) return UniqueFd();
+  if (index < descriptors.size() && descriptors[index].valid())
+    return std::move(descriptors[index]);
+  return absl::DataLossError(absl::StrCat("a segment refers to descriptor ", index, ", but ",
+                                          descriptors.size(), " came, each for one segment"));
+}
+
+absl::Status AcceptReturns(schemas::MemoryTable::Reader table, ShmPool& pool) {
+  for (const schemas::LeaseReturn::Reader returned : table.getReturns()) {
+    absl::Status status = pool.heap()->Return(View(returned.getName()), returned.getGeneration(),
+                                              returned.getCount());
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status AcceptRetired(schemas::MemoryTable::Reader table, ShmPool& pool) {
+  for (const capnp::Text::Reader name : table.getRetired()) {
+    if (absl::Status status = pool.peer()->Retire(View(name)); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+OutgoingMemory::~OutgoingMemory() {
+  if (committed_) return;
+  for (const SegmentGrantInfo& grant : grants_) pool_.heap()->Ungrant(grant);
+  if (!returns_.empty()) pool_.peer()->RestoreReturns(returns_);
+  if (!retired_.empty()) pool_.heap()->RestoreRetired(std::move(retired_));
+}
+
+absl::StatusOr<uint32_t> OutgoingMemory::Add(const Block& block) {
+  if (!pool_.CanRefer(block)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the block lies in segment '", block.lease()->segment().name(),
+                     "', which is of another session: its bytes must be copied"));
+  }
+  refs_.push_back({.segment = SegmentIndex(block.lease()),
+                   .temporary = block.temporary(),
+                   .offset = block.offset(),
+                   .size = block.size(),
+                   .content_size = block.content_size()});
+  return ref_count() - 1;
+}
+
+// Most messages have one segment, or the same one many times in a row: the search begins at the
+// end.
+uint32_t OutgoingMemory::SegmentIndex(const std::shared_ptr<const Lease>& lease) {
+  for (size_t i = leases_.size(); i > 0; --i) {
+    const Lease& known = *leases_[i - 1];
+    if (&known.segment() == &lease->segment() && known.generation() == lease->generation()) {
+      return static_cast<uint32_t>(i - 1);
+    }
+  }
+  leases_.push_back(lease);
+  return static_cast<uint32_t>(leases_.size() - 1);
+}
+
+// A segment of the peer's is an echo: named, not granted.
+SegmentGrantInfo OutgoingMemory::DescribeSegment(const Lease& lease) {
+  if (lease.origin() != pool_.heap().get()) {
+    return {.name = lease.segment().name(),
+            .generation = lease.generation(),
+            .size_bytes = lease.segment().size_bytes()};
+  }
+  grants_.push_back(pool_.heap()->Grant(lease));
+  return grants_.back();
+}
+
+void OutgoingMemory::Write(schemas::MemoryTable::Builder table, std::vector<int>& descriptors) {
+  if (!leases_.empty()) {
+    auto segments = table.initSegments(static_cast<unsigned>(leases_.size()));
+    for (unsigned i = 0; i < segments.size(); ++i) {
+      const SegmentGrantInfo info = DescribeSegment(*leases_[i]);
+      segments[i].setName(info.name.c_str());
+      segments[i].setSizeBytes(info.size_bytes);
+      segments[i].setGeneration(info.generation);
+      if (info.descriptor < 0) continue;
+      segments[i].setDescriptor(static_cast<uint16_t>(descriptors.size()));
+      descriptors.push_back(info.descriptor);
+    }
+    auto refs = table.initRefs(ref_count());
+    for (unsigned i = 0; i < refs.size(); ++i) {
+      refs[i].setSegment(refs_[i].segment);
+      refs[i].setTemporary(refs_[i].temporary);
+      refs[i].setOffset(refs_[i].offset);
+      refs[i].setSize(refs_[i].size);
+      refs[i].setContentSize(refs_[i].content_size);
+    }
+  }
+  returns_ = pool_.peer()->TakeReturns();
+  if (!returns_.empty()) {
+    auto returns = table.initReturns(static_cast<unsigned>(returns_.size()));
+    for (unsigned i = 0; i < returns.size(); ++i) {
+      returns[i].setName(returns_[i].name.c_str());
+      returns[i].setGeneration(returns_[i].generation);
+      returns[i].setCount(returns_[i].count);
+    }
+  }
+  retired_ = pool_.heap()->TakeRetired();
+  if (!retired_.empty()) {
+    auto retired = table.initRetired(static_cast<unsigned>(retired_.size()));
+    for (unsigned i = 0; i < retired.size(); ++i) retired.set(i, retired_[i].c_str());
+  }
+}
+
+absl::StatusOr<IncomingMemory> IncomingMemory::Accept(schemas::MemoryTable::Reader table,
+                                                      std::vector<UniqueFd>& descriptors,
+                                                      ShmPool& pool) {
+  IncomingMemory memory;
+  absl::Status status = memory.AcceptSegments(table, descriptors, pool);
+  if (status.ok()) status = AcceptReturns(table, pool);
+  if (status.ok()) status = AcceptRetired(table, pool);
+  if (status.ok()) status = memory.CopyRefs(table);
+  if (!status.ok()) return status;
+  return memory;
+}
+
+absl::Status IncomingMemory::AcceptSegments(schemas::MemoryTable::Reader table,
+                                            std::vector<UniqueFd>& descriptors, ShmPool& pool) {
+  const std::shared_ptr<PeerSegments> peer = pool.peer();
+  for (const schemas::SegmentGrant::Reader grant : table.getSegments()) {
+    const absl::string_view name = View(grant.getName());
+    absl::StatusOr<UniqueFd> descriptor = TakeDescriptor(grant.getDescriptor(), descriptors);
+    if (!descriptor.ok()) return descriptor.status();
+    const bool echo = pool.heap()->OwnsName(name);
+    if (echo && descriptor->valid()) {
+      return absl::DataLossError(
+          absl::StrCat("the peer sends a descriptor for segment '", name, "' of this side's"));
+    }
+    absl::StatusOr<std::shared_ptr<const Lease>> lease =
+        echo ? pool.heap()->FindGranted(name, grant.getGeneration())
+             : peer->Accept({.name = name,
+                             .generation = grant.getGeneration(),
+                             .size_bytes = grant.getSizeBytes()},
+                            *std::move(descriptor));
+    if (!lease.ok()) return lease.status();
+    pool.Pin(*lease);
+    leases_.push_back(*std::move(lease));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status IncomingMemory::CopyRefs(schemas::MemoryTable::Reader table) {
+  const auto refs = table.getRefs();
+  if (refs.size() > kMaxRefs) {
+    return absl::DataLossError(absl::StrCat("a message has ", refs.size(), " references; at most ",
+                                            kMaxRefs, " are allowed"));
+  }
+  refs_.reserve(refs.size());
+  for (const schemas::ShmRef::Reader ref : refs) {
+    refs_.push_back({.segment = ref.getSegment(),
+                     .temporary = ref.getTemporary(),
+                     .offset = ref.getOffset(),
+                     .size = ref.getSize(),
+                     .content_size = ref.getContentSize()});
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Block> IncomingMemory::Attach(uint32_t index) const {
+  if (index >= refs_.size() || refs_[index].segment >= leases_.size()) {
+    return absl::DataLossError(absl::StrCat("reference ", index, " of ", refs_.size(),
+                                            " names no segment of the message"));
+  }
+  const Ref& ref = refs_[index];
+  const std::shared_ptr<const Lease>& lease = leases_[ref.segment];
+  return CheckedBlock({.name = lease->segment().name(),
+                       .generation = lease->generation(),
+                       .offset = ref.offset,
+                       .size = ref.size,
+                       .content_size = ref.content_size,
+                       .temporary = ref.temporary},
+                      lease);
+}
+
+}  // namespace slabpipe

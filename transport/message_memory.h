@@ -1,0 +1,111 @@
+// OutgoingMemory, IncomingMemory: what a message says of shared memory (schemas/shm.capnp,
+// MemoryTable), written and read.
+//
+// Sender:
+//   OutgoingMemory memory(pool);
+//   absl::StatusOr<uint32_t> index = memory.Add(block);         // for each block that the message
+//   refers to memory.Write(message.initMemory(), descriptors);            // grants, returns,
+//   retired; the descriptors to send along if (pipe.Send(...).ok()) memory.Commit(); // otherwise
+//   all of it is taken back
+//
+// Receiver:
+//   absl::StatusOr<IncomingMemory> memory = IncomingMemory::Accept(message.getMemory(),
+//   descriptors, pool); absl::StatusOr<Block> block = memory->Attach(index);
+//
+// Both hold leases on the segments concerned for as long as they live, so that neither the pool's
+// Clear on another thread nor the peer can take the memory away meanwhile.
+
+#ifndef SLABPIPE_TRANSPORT_MESSAGE_MEMORY_H_
+#define SLABPIPE_TRANSPORT_MESSAGE_MEMORY_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "slabpipe/schemas/shm.capnp.h"
+#include "slabpipe/transport/block.h"
+#include "slabpipe/transport/shm_pool.h"
+#include "slabpipe/transport/unique_fd.h"
+
+namespace slabpipe {
+
+// Thread-compatible. Borrows the pool.
+class OutgoingMemory {
+ public:
+  explicit OutgoingMemory(ShmPool& pool) : pool_(pool) {}
+  // Takes back what Write has granted, unless Commit was called.
+  ~OutgoingMemory();
+  OutgoingMemory(const OutgoingMemory&) = delete;
+  OutgoingMemory& operator=(const OutgoingMemory&) = delete;
+
+  // The message refers to `block`; returns the index of its ref. FAILED_PRECONDITION if the block
+  // is of another pool.
+  absl::StatusOr<uint32_t> Add(const Block& block);
+  uint32_t ref_count() const { return static_cast<uint32_t>(refs_.size()); }
+
+  // Fills in the table and appends the descriptors that must go along (borrowed; valid while this
+  // object lives). To be called once, last.
+  void Write(schemas::MemoryTable::Builder table, std::vector<int>& descriptors);
+
+  // The message is on its way.
+  void Commit() { committed_ = true; }
+
+ private:
+  // What is sent of a block, with its segment's index in `leases_`.
+  struct Ref {
+    uint32_t segment;
+    bool temporary;
+    uint64_t offset;
+    uint64_t size;
+    uint64_t content_size;
+  };
+  uint32_t SegmentIndex(const std::shared_ptr<const Lease>& lease);
+  SegmentGrantInfo DescribeSegment(const Lease& lease);
+
+  ShmPool& pool_;
+  std::vector<std::shared_ptr<const Lease>> leases_;  // one a segment
+  std::vector<Ref> refs_;
+  std::vector<SegmentGrantInfo> grants_;  // made by Write, of this side's segments only
+  std::vector<ReturnedLease> returns_;
+  std::vector<std::string> retired_;
+  bool committed_ = false;
+};
+
+// Thread-compatible. A value; copies share the leases.
+class IncomingMemory {
+ public:
+  IncomingMemory() = default;
+
+  // Takes in what `table` says: maps new segments, pins them in the pool, takes leases back, drops
+  // retired segments. DATA_LOSS if the table breaks a rule: the connection must end then.
+  // RESOURCE_EXHAUSTED if there is no room for a segment. Call it for every message, in the order
+  // of arrival. May throw kj::Exception: call it inside CatchKj.
+  static absl::StatusOr<IncomingMemory> Accept(schemas::MemoryTable::Reader table,
+                                               std::vector<UniqueFd>& descriptors, ShmPool& pool);
+
+  uint32_t ref_count() const { return static_cast<uint32_t>(refs_.size()); }
+  // The block of ref `index`, checked. DATA_LOSS with the field that is wrong.
+  absl::StatusOr<Block> Attach(uint32_t index) const;
+
+ private:
+  struct Ref {
+    uint32_t segment;
+    bool temporary;
+    uint64_t offset;
+    uint64_t size;
+    uint64_t content_size;
+  };
+  absl::Status AcceptSegments(schemas::MemoryTable::Reader table,
+                              std::vector<UniqueFd>& descriptors, ShmPool& pool);
+  absl::Status CopyRefs(schemas::MemoryTable::Reader table);
+
+  std::vector<std::shared_ptr<const Lease>> leases_;  // by index in the table
+  std::vector<Ref> refs_;
+};
+
+}  // namespace slabpipe
+
+#endif  // SLABPIPE_TRANSPORT_MESSAGE_MEMORY_H_

@@ -1,0 +1,31 @@
+#include "slabpipe/transport/message_pipe.h"
+
+#include <utility>
+
+namespace slabpipe {
+namespace {
+
+// A reader may visit each word of a message this many times before it is stopped: some codecs look
+// at metadata twice, none needs more. Without a limit, a small message whose pointers overlap could
+// keep a reader busy for ever.
+constexpr uint64_t kVisitsPerWord = 8;
+constexpr uint64_t kLeastVisits = 8192;
+constexpr int kMaxNesting =
+    64 * 4;  // 64 levels of values, each up to four structs deep on the wire
+
+capnp::ReaderOptions Limits(size_t words) {
+  capnp::ReaderOptions options;
+  options.traversalLimitInWords = words * kVisitsPerWord + kLeastVisits;
+  options.nestingLimit = kMaxNesting;
+  return options;
+}
+
+}  // namespace
+
+IncomingMessage::IncomingMessage(kj::Array<capnp::word> words, std::vector<UniqueFd> descriptors)
+    : words_(kj::mv(words)),
+      reader_(
+          std::make_unique<capnp::FlatArrayMessageReader>(words_.asPtr(), Limits(words_.size()))),
+      descriptors_(std::move(descriptors)) {}
+
+}  // namespace slabpipe

@@ -1,0 +1,137 @@
+// ShmPool: one side's blocks of shared memory. It allocates them, attaches the other side's, and
+// holds them all for a while.
+//
+//   absl::StatusOr<Block> block = pool.Alloc(4096);              // writable; a segment of its own
+//   pool.OpenSlab(1 << 20);                                      // from now on Alloc hands out
+//   pieces of one slab absl::StatusOr<Block> piece = pool.Alloc(100); pool.SealSlab();
+//   absl::StatusOr<Block> theirs = pool.Attach(ref);             // read-only; checked against the
+//   segment pool.Clear();                                                // before each send: drops
+//   the pool's holds, no others
+//
+// Pins and leases. What the pool allocates or attaches it also *pins*: until the next Clear,
+// whatever happens in between may rely on the blocks being there. Everything else that uses a block
+// holds its *lease* (Block and Buffer do so by themselves). Clearing drops pins, never leases. A
+// slab whose pins and leases are gone, on both sides, is used again.
+
+#ifndef SLABPIPE_TRANSPORT_SHM_POOL_H_
+#define SLABPIPE_TRANSPORT_SHM_POOL_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "slabpipe/transport/block.h"
+#include "slabpipe/transport/peer_segments.h"
+#include "slabpipe/transport/segment.h"
+#include "slabpipe/transport/slab.h"
+#include "slabpipe/transport/slab_heap.h"
+
+namespace slabpipe {
+
+struct ShmPoolOptions {
+  // The names of this side's segments begin with `prefix`, those of the peer's with `peer_prefix`.
+  // Neither may begin with the other.
+  std::string prefix = "m.";
+  std::string peer_prefix = "w.";
+  // How much free memory to keep warm for reuse.
+  size_t max_kept_bytes = size_t{1} << 30;
+  // How many segments of the peer's to map at most.
+  size_t max_peer_segments = 1024;
+};
+
+struct ShmPoolStats {
+  SlabHeapStats own;
+  PeerSegmentsStats peer;
+  size_t pins = 0;            // segments that the pool itself holds until the next Clear
+  uint64_t blocks = 0;        // allocated since the start
+  uint64_t slabs_opened = 0;  // by OpenSlab, or because one was full
+  uint64_t copies = 0;        // of values into shared memory, since the start
+  uint64_t bytes_copied = 0;  // by these
+};
+
+// Thread-safe; one thread at a time may have a slab open (OpenSlab ... SealSlab), and Alloc of any
+// thread then uses it. Blocks may outlive the pool.
+class ShmPool {
+ public:
+  ShmPool(ShmPoolOptions options, std::shared_ptr<SegmentProvider> provider);
+  ~ShmPool();
+  ShmPool(const ShmPool&) = delete;
+  ShmPool& operator=(const ShmPool&) = delete;
+
+  // A writable block of `size` bytes, all of them content for a start, pinned. Its bytes are
+  // undefined. While a slab is open it is a piece of that (a slab that is full is sealed and a
+  // larger one opened); otherwise a segment of its own. INVALID_ARGUMENT for size 0;
+  // RESOURCE_EXHAUSTED with the limit's name.
+  absl::StatusOr<Block> Alloc(size_t size, bool temporary = false);
+
+  // The same, but a segment of its own even while a slab is open: for what outlives the message
+  // that is being written.
+  absl::StatusOr<Block> AllocSegment(size_t size, bool temporary = false);
+
+  // The block that `ref` names, pinned. Attaching to a segment twice maps it once. DATA_LOSS with
+  // the field that is wrong; NOT_FOUND if no lease is held on that use of that segment, here or by
+  // a message that is being read.
+  absl::StatusOr<Block> Attach(const ShmRef& ref);
+
+  // From now on Alloc uses one slab of at least `capacity` bytes. FAILED_PRECONDITION if one is
+  // open already.
+  absl::Status OpenSlab(size_t capacity);
+  // Ends that. Nothing happens if none is open.
+  void SealSlab();
+
+  // Drops all pins; those of one segment; all pins and what is kept for reuse, for good (Alloc
+  // fails from then on).
+  void Clear();
+  void Clear(absl::string_view name);
+  void CloseAll();
+
+  // Holds a lease until the next Clear.
+  void Pin(std::shared_ptr<const Lease> lease);
+
+  // Whether `block` can be sent to this pool's peer as a ref: it lies in a segment of this side's
+  // or of that peer's.
+  bool CanRefer(const Block& block) const;
+
+  // Another peer takes the place of the old one (a restarted worker): what the old one held is
+  // back, and nothing of it is known any more. Decoded objects stay valid.
+  void ResetPeer(std::string peer_prefix);
+
+  // For statistics: somebody copied a value into a block of this pool's.
+  void CountCopy(size_t bytes);
+  ShmPoolStats stats() const;
+
+  // The two halves, for MessageMemory. Never null.
+  std::shared_ptr<SlabHeap> heap() const { return heap_; }
+  std::shared_ptr<PeerSegments> peer() const;
+
+ private:
+  absl::StatusOr<Block> AllocSegmentLocked(size_t size, bool temporary);
+  absl::StatusOr<Block> AllocFromSlabLocked(size_t size, bool temporary);
+  absl::Status OpenSlabLocked(size_t capacity);
+  absl::StatusOr<std::shared_ptr<const Lease>> FindLease(const ShmRef& ref) const;
+  void PinLocked(const std::shared_ptr<const Lease>& lease);
+
+  const ShmPoolOptions options_;
+  const std::shared_ptr<SegmentProvider> provider_;
+  const std::shared_ptr<SlabHeap> heap_;
+
+  mutable std::mutex mutex_;  // guards all below; taken before the mutexes of heap_ and peer_
+  std::shared_ptr<PeerSegments> peer_;
+  std::optional<Slab> slab_;
+  std::vector<std::shared_ptr<const Lease>> pins_;
+  uint64_t blocks_ = 0;
+  uint64_t slabs_opened_ = 0;
+  uint64_t copies_ = 0;
+  uint64_t bytes_copied_ = 0;
+};
+
+}  // namespace slabpipe
+
+#endif  // SLABPIPE_TRANSPORT_SHM_POOL_H_

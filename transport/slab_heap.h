@@ -1,0 +1,149 @@
+// SlabHeap: one side's own slabs. Makes them, counts who uses them, and uses them again when nobody
+// does.
+//
+//   auto heap = SlabHeap::Create({.name_prefix = "m."}, provider);
+//   absl::StatusOr<std::shared_ptr<const Lease>> slab = heap->Open(1 << 20);   // writable, at
+//   least a mebibyte heap->Grant(**slab);      // a message that names it is on its way to the peer
+//   slab->reset();            // nothing here uses it any more
+//   heap->Return(name, generation, 1);   // the peer's done, too: the slab is free, its memory
+//   still warm
+//
+// A slab is in use as long as a Lease of this side's lives or a grant is out. What is free is kept
+// for reuse, up to `max_kept_bytes`; beyond that the least recently freed go. Memory that is used
+// again costs no page fault, no system call and no new mapping on either side: that is what makes a
+// steady load cheap.
+
+#ifndef SLABPIPE_TRANSPORT_SLAB_HEAP_H_
+#define SLABPIPE_TRANSPORT_SLAB_HEAP_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "slabpipe/transport/block.h"
+#include "slabpipe/transport/segment.h"
+
+namespace slabpipe {
+
+struct SlabHeapOptions {
+  // What the names of its segments begin with. The rest is a number.
+  std::string name_prefix;
+  // How much free memory to keep for reuse.
+  size_t max_kept_bytes = size_t{1} << 30;
+};
+
+struct SlabHeapStats {
+  uint64_t segments_created = 0;  // since the start
+  uint64_t slabs_reused = 0;      // opened without creating a segment
+  size_t segments = 0;            // there now, in use or free
+  size_t bytes = 0;               // of these
+  size_t free_bytes = 0;          // of the free ones
+  uint64_t grants_out = 0;        // not yet returned by the peer
+};
+
+// What a message must say of a segment that its refs point into.
+struct SegmentGrantInfo {
+  std::string name;
+  uint64_t generation = 0;
+  size_t size_bytes = 0;
+  // The descriptor to send along, or -1 if the peer has the segment already or it goes by name.
+  // Borrowed from the segment.
+  int descriptor = -1;
+  // Whether the peer hears of the segment for the first time.
+  bool first = false;
+};
+
+// Thread-safe. Always in a shared_ptr: each lease holds one, so that it may outlive all others.
+class SlabHeap : public std::enable_shared_from_this<SlabHeap> {
+ public:
+  static std::shared_ptr<SlabHeap> Create(SlabHeapOptions options,
+                                          std::shared_ptr<SegmentProvider> provider);
+  ~SlabHeap();
+
+  // A slab of at least `capacity` bytes that nobody else uses: a free one if one fits, a new one
+  // otherwise. Its bytes are whatever the last use left there. RESOURCE_EXHAUSTED when there is no
+  // memory even after all free slabs have been given up; FAILED_PRECONDITION when closed.
+  absl::StatusOr<std::shared_ptr<const Lease>> Open(size_t capacity);
+
+  // Another lease on a use that is still going on. NOT_FOUND if there is no such segment or that
+  // use is over.
+  absl::StatusOr<std::shared_ptr<const Lease>> Find(absl::string_view name, uint64_t generation);
+  // The same for a ref that the peer has sent back: DATA_LOSS also if the peer holds no grant of
+  // it.
+  absl::StatusOr<std::shared_ptr<const Lease>> FindGranted(absl::string_view name,
+                                                           uint64_t generation);
+  // Whether a segment of that name is this heap's to speak of.
+  bool OwnsName(absl::string_view name) const;
+
+  // One more message to the peer names the lease's segment. REQUIRES: the lease is of this heap.
+  SegmentGrantInfo Grant(const Lease& lease);
+  // Takes a grant back whose message has not been sent.
+  void Ungrant(const SegmentGrantInfo& grant);
+  // The peer gives grants back. DATA_LOSS if it never had them.
+  absl::Status Return(absl::string_view name, uint64_t generation, uint64_t count);
+  // The peer is no more: all its grants are back, and the next one knows no segment yet.
+  void PeerGone();
+  // The names of segments that the peer has mapped and that are no more, since the last call.
+  std::vector<std::string> TakeRetired();
+  // Puts back what TakeRetired gave: the message was not sent.
+  void RestoreRetired(std::vector<std::string> names);
+
+  // Gives up what is free, now and from now on. What is in use goes when its leases do.
+  void Close();
+
+  SlabHeapStats stats() const;
+
+ private:
+  class OwnerLease;
+  struct Entry {
+    std::shared_ptr<const Segment> segment;
+    uint64_t generation = 0;
+    uint64_t leases = 0;  // OwnerLease objects of this generation
+    uint64_t grants = 0;  // messages that named it and are not answered by a Return
+    bool peer_has_it = false;
+    std::list<Entry*>::iterator free_position;  // valid while free
+    bool in_use() const { return leases + grants > 0; }
+  };
+  using EntryMap = std::unordered_map<std::string, std::unique_ptr<Entry>>;
+
+  SlabHeap(SlabHeapOptions options, std::shared_ptr<SegmentProvider> provider);
+
+  // What the next three take out of the heap is destroyed by the caller without the lock: unmapping
+  // is slow.
+  using Discarded = std::vector<std::unique_ptr<Entry>>;
+  void LeaseDied(const Lease& lease);
+  void FreeIfUnused(Entry& slab, Discarded& discarded);
+  void TrimTo(size_t kept_bytes, Discarded& discarded);
+  void Remove(Entry& slab, Discarded& discarded);
+
+  Entry* TakeFree(size_t capacity);
+  absl::StatusOr<Entry*> CreateSlab(size_t capacity, std::unique_lock<std::mutex>& lock);
+  std::shared_ptr<const Lease> MakeLease(Entry& slab);
+  Entry* FindSlab(absl::string_view name);
+
+  const SlabHeapOptions options_;
+  const std::shared_ptr<SegmentProvider> provider_;
+
+  mutable std::mutex mutex_;  // guards all below
+  EntryMap slabs_;
+  std::list<Entry*> free_;  // most recently freed first
+  size_t free_bytes_ = 0;
+  size_t bytes_ = 0;
+  uint64_t next_number_ = 1;
+  uint64_t segments_created_ = 0;
+  uint64_t slabs_reused_ = 0;
+  bool closed_ = false;
+  std::vector<std::string> retired_;
+};
+
+}  // namespace slabpipe
+
+#endif  // SLABPIPE_TRANSPORT_SLAB_HEAP_H_

@@ -1,0 +1,344 @@
+#include "slabpipe/transport/socket_pipe.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "slabpipe/transport/kj_boundary.h"
+
+namespace slabpipe {
+namespace {
+
+constexpr size_t kReadAheadBytes = size_t{64} << 10;
+// The kernel takes no more in one message (SCM_MAX_FD, unix(7)).
+constexpr size_t kMaxDescriptorsPerCall = 253;
+
+// A control buffer for descriptors, aligned as the kernel wants it.
+struct ControlBuffer {
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(kMaxDescriptorsPerCall * sizeof(int))> bytes;
+};
+
+void AttachDescriptors(absl::Span<const int> descriptors, ControlBuffer& control, msghdr& header) {
+  const size_t size = descriptors.size() * sizeof(int);
+  header.msg_control = control.bytes.data();
+  header.msg_controllen = CMSG_SPACE(size);
+  memset(control.bytes.data(), 0, header.msg_controllen);
+  cmsghdr* rights = CMSG_FIRSTHDR(&header);
+  rights->cmsg_level = SOL_SOCKET;
+  rights->cmsg_type = SCM_RIGHTS;
+  rights->cmsg_len = CMSG_LEN(size);
+  memcpy(CMSG_DATA(rights), descriptors.data(), size);
+}
+
+// Moves the start of `parts` forward by `bytes`; returns the first part that has something left.
+size_t Advance(std::vector<iovec>& parts, size_t first, size_t bytes) {
+  while (first < parts.size() && bytes >= parts[first].iov_len) bytes -= parts[first++].iov_len;
+  if (bytes > 0) {
+    parts[first].iov_base = static_cast<char*>(parts[first].iov_base) + bytes;
+    parts[first].iov_len -= bytes;
+  }
+  return first;
+}
+
+// The segment table of Cap'n Proto's stream framing: the number of segments less one, the size of
+// each in words, padded to a whole word. Source: Cap'n Proto's encoding specification,
+// 'Serialization Over a Stream'.
+std::vector<uint32_t> SegmentTable(kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments) {
+  std::vector<uint32_t> table;
+  table.reserve(segments.size() + 2);
+  table.push_back(static_cast<uint32_t>(segments.size() - 1));
+  for (const auto& segment : segments) table.push_back(static_cast<uint32_t>(segment.size()));
+  if (table.size() % 2 != 0) table.push_back(0);
+  return table;
+}
+
+bool PeerIsGone(int error_number) { return error_number == EPIPE || error_number == ECONNRESET; }
+
+absl::Status PeerGone() { return absl::UnavailableError("the peer is gone"); }
+
+}  // namespace
+
+SocketPipe::SocketPipe(UniqueFd socket, PipeOptions options)
+    : socket_(std::move(socket)), options_(options), buffer_(kReadAheadBytes) {
+  ::fcntl(socket_.get(), F_SETFL, ::fcntl(socket_.get(), F_GETFL) | O_NONBLOCK);
+}
+
+absl::StatusOr<std::pair<UniqueFd, UniqueFd>> SocketPipe::CreateSockets() {
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("no descriptor for a pipe (see ulimit -n): ",
+                     absl::ErrnoToStatus(errno, "socketpair").message()));
+  }
+  return std::make_pair(UniqueFd(ends[0]), UniqueFd(ends[1]));
+}
+
+absl::StatusOr<std::pair<std::unique_ptr<SocketPipe>, std::unique_ptr<SocketPipe>>>
+SocketPipe::CreatePair(PipeOptions options) {
+  absl::StatusOr<std::pair<UniqueFd, UniqueFd>> ends = CreateSockets();
+  if (!ends.ok()) return ends.status();
+  return std::make_pair(std::make_unique<SocketPipe>(std::move(ends->first), options),
+                        std::make_unique<SocketPipe>(std::move(ends->second), options));
+}
+
+absl::Status SocketPipe::Send(capnp::MessageBuilder& message, absl::Span<const int> descriptors,
+                              const Wait& wait) {
+  if (absl::Status status = over(Direction::kSend); !status.ok()) return status;
+  const auto segments = message.getSegmentsForOutput();
+  const std::vector<uint32_t> table = SegmentTable(segments);
+  FrameHeader header;
+  header.descriptor_count = static_cast<uint16_t>(descriptors.size());
+  header.sequence = next_sent_;
+  header.body_bytes = table.size() * sizeof(uint32_t);
+  std::vector<iovec> parts = {
+      {&header, sizeof(header)},
+      {const_cast<uint32_t*>(table.data()), table.size() * sizeof(uint32_t)}};
+  for (const auto& segment : segments) {
+    const auto bytes = segment.asBytes();
+    parts.push_back({const_cast<kj::byte*>(bytes.begin()), bytes.size()});
+    header.body_bytes += bytes.size();
+  }
+  if (header.body_bytes > options_.max_message_bytes ||
+      descriptors.size() > std::min(options_.max_descriptors, kMaxDescriptorsPerCall)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "a message of ", header.body_bytes, " bytes and ", descriptors.size(),
+        " descriptors is above the limit of ", options_.max_message_bytes, " bytes and ",
+        options_.max_descriptors, " descriptors; large values belong into arrays"));
+  }
+  absl::Status sent = SendAll(std::move(parts), descriptors, wait);
+  if (sent.ok()) ++next_sent_;
+  return sent;
+}
+
+absl::Status SocketPipe::SendAll(std::vector<iovec> parts, absl::Span<const int> descriptors,
+                                 const Wait& wait) {
+  constexpr size_t kMaxParts = 1024;  // UIO_MAXIOV, readv(2)
+  ControlBuffer control;
+  size_t first = 0;
+  bool begun = false;
+  while (first < parts.size()) {
+    msghdr header = {};
+    header.msg_iov = &parts[first];
+    header.msg_iovlen = std::min(parts.size() - first, kMaxParts);
+    if (!begun && !descriptors.empty()) AttachDescriptors(descriptors, control, header);
+    const ssize_t sent = ::sendmsg(socket_.get(), &header, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent >= 0) {
+      begun = true;
+      first = Advance(parts, first, static_cast<size_t>(sent));
+      continue;
+    }
+    if (errno == EINTR) continue;
+    if (PeerIsGone(errno)) return EndSendingWith(PeerGone());
+    if (errno == ETOOMANYREFS) {
+      return absl::ResourceExhaustedError(
+          "too many descriptors are on their way in sockets (ulimit -n)");
+    }
+    if (errno != EAGAIN && errno != EWOULDBLOCK) {
+      return EndWith(absl::InternalError(absl::ErrnoToStatus(errno, "sendmsg").message()));
+    }
+    absl::Status ready = WaitFor(POLLOUT, wait);
+    if (ready.ok()) continue;
+    if (!begun) return ready;
+    return EndWith(
+        absl::Status(ready.code(),
+                     absl::StrCat("half a message was sent, the pipe is over: ", ready.message())));
+  }
+  return absl::OkStatus();
+}
+
+// Waits until the socket is ready, or is over. The peer's death counts only once the socket has
+// nothing to read: what was sent before is still delivered.
+absl::Status SocketPipe::WaitFor(short events, const Wait& wait) {
+  std::array<WaitFd, 2> fds = {
+      {{.fd = socket_.get(), .events = events}, {.fd = peer_fd_, .events = POLLIN}}};
+  absl::Status ready = WaitForAny(absl::MakeSpan(fds), wait);
+  if (!ready.ok() || fds[0].revents != 0) return ready;
+  // The peer ended between our last look at the socket and now: look once more.
+  pollfd last_look = {.fd = socket_.get(), .events = events, .revents = 0};
+  if ((events & POLLIN) != 0 && ::poll(&last_look, 1, 0) == 1) return absl::OkStatus();
+  return (events & POLLIN) != 0 ? EndWith(PeerGone()) : EndSendingWith(PeerGone());
+}
+
+absl::StatusOr<IncomingMessage> SocketPipe::Receive(const Wait& wait) {
+  while (true) {
+    if (frame_.complete()) return FinishFrame();
+    // What arrived before the end is delivered before the end is told.
+    if (buffer_begin_ == buffer_end_) {
+      if (absl::Status status = over(Direction::kReceive); !status.ok()) return status;
+      if (absl::Status status = ReadSome(wait); !status.ok()) return status;
+    }
+    const bool had_header = frame_.has_header();
+    Consume(buffer_end_ - buffer_begin_);
+    if (!had_header && frame_.has_header()) {
+      if (absl::Status status = BeginBody(); !status.ok()) return EndWith(status);
+      Consume(buffer_end_ - buffer_begin_);
+    }
+  }
+}
+
+// Reads into the rest of the body, if one is arriving, and whatever follows it into the buffer.
+// REQUIRES: the buffer is empty.
+absl::Status SocketPipe::ReadSome(const Wait& wait) {
+  buffer_begin_ = buffer_end_ = 0;
+  const size_t missing =
+      frame_.has_header() ? frame_.body.size() * sizeof(capnp::word) - frame_.body_bytes : 0;
+  char* body = reinterpret_cast<char*>(frame_.body.begin());
+  const std::array<iovec, 2> parts = {{{missing == 0 ? nullptr : body + frame_.body_bytes, missing},
+                                       {buffer_.data(), buffer_.size()}}};
+  absl::StatusOr<size_t> received = ReceiveInto(parts, wait);
+  if (!received.ok()) return received.status();
+  const size_t into_body = std::min(*received, missing);
+  frame_.body_bytes += into_body;
+  buffer_end_ = *received - into_body;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<size_t> SocketPipe::ReceiveInto(absl::Span<const iovec> parts, const Wait& wait) {
+  ControlBuffer control;
+  while (true) {
+    msghdr header = {};
+    header.msg_iov = const_cast<iovec*>(parts.data());
+    header.msg_iovlen = parts.size();
+    header.msg_control = control.bytes.data();
+    header.msg_controllen = control.bytes.size();
+    const ssize_t received = ::recvmsg(socket_.get(), &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (received > 0) {
+      if (absl::Status status = TakeDescriptors(header); !status.ok()) return EndWith(status);
+      return static_cast<size_t>(received);
+    }
+    if (received == 0 || PeerIsGone(errno)) {
+      const bool cut_short = frame_.header_bytes > 0;
+      return EndWith(cut_short
+                         ? absl::UnavailableError("the peer is gone, in the middle of a message")
+                         : PeerGone());
+    }
+    if (errno == EINTR) continue;
+    if (errno != EAGAIN && errno != EWOULDBLOCK) {
+      return EndWith(absl::InternalError(absl::ErrnoToStatus(errno, "recvmsg").message()));
+    }
+    if (absl::Status status = WaitFor(POLLIN, wait); !status.ok()) return status;
+  }
+}
+
+absl::Status SocketPipe::TakeDescriptors(const ::msghdr& header) {
+  for (cmsghdr* part = CMSG_FIRSTHDR(&header); part != nullptr;
+       part = CMSG_NXTHDR(const_cast<msghdr*>(&header), part)) {
+    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
+    const size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (size_t i = 0; i < count; ++i) {
+      int fd;
+      memcpy(&fd, CMSG_DATA(part) + i * sizeof(int), sizeof(int));
+      descriptors_.emplace_back(fd);
+    }
+  }
+  if ((header.msg_flags & MSG_CTRUNC) != 0) {
+    return absl::ResourceExhaustedError(
+        "descriptors that came with a message were lost: none left in this process (ulimit -n)");
+  }
+  // Those of a whole buffer of frames that nobody has looked at may be waiting; more is a flood.
+  if (descriptors_.size() > 2 * kMaxDescriptorsPerCall) {
+    return absl::DataLossError("the peer sends descriptors that no message announces");
+  }
+  return absl::OkStatus();
+}
+
+// Moves up to `bytes` from the buffer into the frame that is arriving, header first.
+void SocketPipe::Consume(size_t bytes) {
+  const auto take = [&](char* target, size_t wanted) {
+    const size_t count = std::min(wanted, bytes);
+    memcpy(target, buffer_.data() + buffer_begin_, count);
+    buffer_begin_ += count;
+    bytes -= count;
+    return count;
+  };
+  if (bytes == 0) return;
+  if (!frame_.has_header()) {
+    char* header = reinterpret_cast<char*>(&frame_.header);
+    frame_.header_bytes +=
+        take(header + frame_.header_bytes, sizeof(FrameHeader) - frame_.header_bytes);
+    return;
+  }
+  const size_t missing = frame_.body.size() * sizeof(capnp::word) - frame_.body_bytes;
+  char* body = reinterpret_cast<char*>(frame_.body.begin());
+  frame_.body_bytes += take(body + frame_.body_bytes, missing);
+}
+
+absl::Status SocketPipe::CheckHeader(const FrameHeader& header) const {
+  const auto bad = [](absl::string_view what, auto got, absl::string_view want) {
+    return absl::DataLossError(
+        absl::StrCat("what the peer sent is no message: ", what, " is ", got, ", not ", want));
+  };
+  if (header.magic != FrameHeader::kMagic) return bad("the magic number", header.magic, "SLP1");
+  if (header.reserved != 0) return bad("the reserved field", header.reserved, "0");
+  if (header.sequence != next_received_) {
+    return bad("the sequence number", header.sequence, absl::StrCat(next_received_));
+  }
+  if (header.body_bytes % sizeof(capnp::word) != 0 || header.body_bytes == 0) {
+    return bad("the length", header.body_bytes, "a positive multiple of 8");
+  }
+  if (header.body_bytes > options_.max_message_bytes) {
+    return bad("the length", header.body_bytes,
+               absl::StrCat("at most ", options_.max_message_bytes, " (max_message_bytes)"));
+  }
+  if (header.descriptor_count > options_.max_descriptors) {
+    return bad("the number of descriptors", header.descriptor_count,
+               absl::StrCat("at most ", options_.max_descriptors, " (max_descriptors)"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SocketPipe::BeginBody() {
+  if (absl::Status status = CheckHeader(frame_.header); !status.ok()) return status;
+  frame_.body = kj::heapArray<capnp::word>(frame_.header.body_bytes / sizeof(capnp::word));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<IncomingMessage> SocketPipe::FinishFrame() {
+  Frame frame = std::exchange(frame_, Frame());
+  ++next_received_;
+  if (descriptors_.size() < frame.header.descriptor_count) {
+    return EndWith(
+        absl::DataLossError(absl::StrCat("a message announces ", frame.header.descriptor_count,
+                                         " descriptors, but ", descriptors_.size(), " came")));
+  }
+  std::vector<UniqueFd> descriptors;
+  for (size_t i = 0; i < frame.header.descriptor_count; ++i) {
+    descriptors.push_back(std::move(descriptors_.front()));
+    descriptors_.pop_front();
+  }
+  IncomingMessage message;
+  absl::Status framed = CatchKj([&] {
+    message = IncomingMessage(kj::mv(frame.body), std::move(descriptors));
+    return absl::OkStatus();
+  });
+  if (!framed.ok()) return EndWith(framed);
+  return message;
+}
+
+absl::Status SocketPipe::over(Direction direction) const {
+  std::lock_guard<std::mutex> lock(over_mutex_);
+  return direction == Direction::kSend ? sending_over_ : receiving_over_;
+}
+
+// The first reason stays.
+absl::Status SocketPipe::EndWith(absl::Status why) {
+  std::lock_guard<std::mutex> lock(over_mutex_);
+  if (sending_over_.ok()) sending_over_ = why;
+  if (receiving_over_.ok()) receiving_over_ = why;
+  return why;
+}
+
+absl::Status SocketPipe::EndSendingWith(absl::Status why) {
+  std::lock_guard<std::mutex> lock(over_mutex_);
+  if (sending_over_.ok()) sending_over_ = why;
+  return why;
+}
+
+}  // namespace slabpipe

@@ -1,0 +1,77 @@
+#include "slabpipe/transport/wait.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+
+#include <algorithm>
+
+#include "absl/container/inlined_vector.h"
+
+namespace slabpipe {
+namespace {
+
+int64_t MonotonicNanoseconds() {
+  timespec now;
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
+}  // namespace
+
+Deadline Deadline::After(absl::Duration timeout) {
+  Deadline deadline;
+  const int64_t now = MonotonicNanoseconds();
+  // ToInt64Nanoseconds saturates, and so does this.
+  const int64_t delta = absl::ToInt64Nanoseconds(std::max(timeout, absl::ZeroDuration()));
+  deadline.nanoseconds_ = delta > kNever - now ? kNever : now + delta;
+  return deadline;
+}
+
+absl::Duration Deadline::Remaining() const {
+  if (is_never()) return absl::InfiniteDuration();
+  return std::max(absl::Nanoseconds(nanoseconds_ - MonotonicNanoseconds()), absl::ZeroDuration());
+}
+
+absl::StatusOr<Cancellation> Cancellation::Create() {
+  UniqueFd event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!event.valid()) {
+    return absl::ResourceExhaustedError(
+        "no descriptor for a cancellation: eventfd failed (see ulimit -n)");
+  }
+  return Cancellation(std::move(event));
+}
+
+void Cancellation::Cancel() const {
+  const uint64_t one = 1;
+  // The counter can only be full after 2^64 - 2 calls; then it is readable all the same.
+  [[maybe_unused]] ssize_t written = ::write(event_.get(), &one, sizeof(one));
+}
+
+bool Cancellation::cancelled() const {
+  pollfd entry = {.fd = event_.get(), .events = POLLIN, .revents = 0};
+  return ::poll(&entry, 1, 0) == 1;
+}
+
+absl::Status WaitForAny(absl::Span<WaitFd> fds, const Wait& wait) {
+  absl::InlinedVector<pollfd, 4> entries;
+  for (const WaitFd& fd : fds) entries.push_back({.fd = fd.fd, .events = fd.events, .revents = 0});
+  const int cancel_fd = wait.cancellation == nullptr ? -1 : wait.cancellation->fd();
+  entries.push_back({.fd = cancel_fd, .events = POLLIN, .revents = 0});
+  while (true) {
+    timespec timeout;
+    const bool endless = wait.deadline.is_never();
+    if (!endless) timeout = absl::ToTimespec(wait.deadline.Remaining());
+    const int ready =
+        ::ppoll(entries.data(), entries.size(), endless ? nullptr : &timeout, nullptr);
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready < 0) return absl::InternalError(absl::ErrnoToStatus(errno, "poll").message());
+    if (entries.back().revents != 0) return absl::CancelledError("the wait was cancelled");
+    if (ready == 0) return absl::DeadlineExceededError("the deadline has passed");
+    for (size_t i = 0; i < fds.size(); ++i) fds[i].revents = entries[i].revents;
+    return absl::OkStatus();
+  }
+}
+
+}  // namespace slabpipe
