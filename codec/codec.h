@@ -1,0 +1,271 @@
+// Codec: turns one family of values into a payload and back.
+//
+// A codec for a struct with one big buffer:
+//
+//   struct Cloud { std::string sensor; std::vector<float> points; };
+//
+//   class CloudCodec : public slabpipe::CodecFor<Cloud> {
+//    public:
+//     absl::string_view name() const override { return "lidar.cloud"; }
+//     absl::Status Prepare(const Cloud& cloud, slabpipe::Sizer& sizer) const override {
+//       return sizer.AddElements<float>(cloud.points);
+//     }
+//     absl::Status Encode(const Cloud& cloud, slabpipe::Encoder& encoder) const override {
+//       if (absl::Status s = encoder.SetMetadata(cloud.sensor); !s.ok()) return s;
+//       return encoder.AddElements<float>(cloud.points);
+//     }
+//     absl::StatusOr<Cloud> Decode(slabpipe::Decoder& decoder) const override {
+//       absl::StatusOr<std::string> sensor = decoder.Metadata().As<std::string>();
+//       absl::StatusOr<absl::Span<const float>> points = decoder.Elements<float>(0);
+//       if (!sensor.ok()) return sensor.status();
+//       if (!points.ok()) return points.status();
+//       return Cloud{*sensor, {points->begin(), points->end()}};
+//     }
+//   };
+//
+//   registry.Add(std::make_unique<CloudCodec>());       // one line, on both sides
+//
+// Three steps. Prepare tells the exact size of every block, so that one slab is opened that fits
+// the whole message. Encode writes the blocks and the metadata. Decode reads them. Nothing in a
+// codec is about lifetimes: what Decode returns may point into the blocks (Elements, Bytes,
+// TakeBuffer), and the registry keeps these for as long as the value lives.
+//
+// Decode must not trust what it reads: sizes and metadata come from the other process. Blocks are
+// bounds-checked already, but their bytes may change at any time if that process is hostile: copy
+// what must not change before you check it.
+
+#ifndef SLABPIPE_CODEC_CODEC_H_
+#define SLABPIPE_CODEC_CODEC_H_
+
+#include <capnp/any.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "slabpipe/codec/binding.h"
+#include "slabpipe/codec/buffer.h"
+#include "slabpipe/codec/object.h"
+#include "slabpipe/codec/value.h"
+#include "slabpipe/schemas/codecs.capnp.h"
+#include "slabpipe/schemas/shm.capnp.h"
+
+namespace slabpipe {
+
+class MessageEncoder;
+class MessageDecoder;
+
+// Collects the sizes of the blocks that encoding a value will take.
+class Sizer {
+ public:
+  explicit Sizer(MessageEncoder& message) : message_(message) {}
+
+  // A block of `size_bytes` that Encode will fill. 0 is no block.
+  absl::Status AddBlock(size_t size_bytes);
+  // A buffer that Encode will add: takes nothing if CanRefer.
+  absl::Status AddBuffer(const Buffer& buffer);
+  // Whether it lies in shared memory that the message may refer to, so that it need not be copied.
+  bool CanRefer(const Buffer& buffer) const;
+  template <typename T>
+  absl::Status AddElements(absl::Span<const T> elements) {
+    return AddBlock(elements.size() * sizeof(T));
+  }
+  // A value that Encode will have another codec encode; in the same order there.
+  template <typename T>
+  absl::Status AddChild(const T& value) {
+    return Binding<T>::Visit(value, [this](AnyRef model) { return AddChild(model); });
+  }
+  absl::Status AddChild(AnyRef model);
+
+ private:
+  MessageEncoder& message_;
+};
+
+// Writes one payload.
+class Encoder {
+ public:
+  // For MessageEncoder.
+  Encoder(MessageEncoder& message, schemas::Payload::Builder payload)
+      : message_(message), payload_(payload) {}
+
+  // A block of `size_bytes`, to be filled before Encode returns. Blocks are numbered 0, 1, ... in
+  // the order in which they are added. One that is `temporary` is given back as soon as the value
+  // has been decoded: what is decoded from it must be a copy. INVALID_ARGUMENT for size 0;
+  // RESOURCE_EXHAUSTED.
+  absl::StatusOr<absl::Span<std::byte>> AddBlock(size_t size_bytes, bool temporary = false);
+  // A buffer as a block: by reference if it lies in shared memory that this message may refer to,
+  // by copy otherwise.
+  absl::Status AddBuffer(const Buffer& buffer);
+  // As Sizer's.
+  bool CanRefer(const Buffer& buffer) const;
+  // A copy of `elements` as a block. Nothing is added if there are none.
+  template <typename T>
+  absl::Status AddElements(absl::Span<const T> elements) {
+    static_assert(std::is_trivially_copyable_v<T>);
+    return AddBytes(
+        {reinterpret_cast<const std::byte*>(elements.data()), elements.size() * sizeof(T)});
+  }
+  absl::Status AddBytes(absl::Span<const std::byte> bytes);
+  // Says that a value of `bytes` bytes was copied into a block that came from AddBlock, for the
+  // statistics.
+  void CountCopy(size_t bytes);
+
+  // The metadata, in one of two forms. A struct of the codec's own schema:
+  template <typename Struct>
+  typename Struct::Builder InitMetadata() {
+    return payload_.getMetadata().initAs<Struct>();
+  }
+  // ... with values that other codecs encode:
+  template <typename T>
+  absl::Status EncodeChild(const T& value, schemas::Payload::Builder payload) {
+    return Binding<T>::Visit(value, [&](AnyRef model) { return EncodeChild(model, payload); });
+  }
+  absl::Status EncodeChild(AnyRef model, schemas::Payload::Builder payload);
+  // Or any small data, and children, without a schema (schemas/codecs.capnp, CustomMetadata).
+  absl::Status SetMetadata(const Value& value);
+  absl::Status InitChildren(size_t count);
+  template <typename T>
+  absl::Status SetChild(size_t index, const T& value) {
+    return EncodeChild(value, custom().getChildren()[static_cast<unsigned>(index)]);
+  }
+
+ private:
+  friend class MessageEncoder;
+  schemas::CustomMetadata::Builder custom();
+
+  MessageEncoder& message_;
+  schemas::Payload::Builder payload_;
+  std::vector<Block> blocks_;
+  bool has_custom_ = false;
+};
+
+// Reads one payload.
+class Decoder {
+ public:
+  // For MessageDecoder.
+  Decoder(MessageDecoder& message, schemas::Payload::Reader payload, std::vector<Block> blocks)
+      : message_(message), payload_(payload), blocks_(std::move(blocks)) {}
+
+  size_t block_count() const { return blocks_.size(); }
+  // The content of block `index`. Of a temporary block: valid until Decode returns. Otherwise: as
+  // long as what Decode returns. INVALID_ARGUMENT if there is no such block.
+  absl::StatusOr<absl::Span<const std::byte>> Bytes(size_t index);
+  // The same as elements of T; also INVALID_ARGUMENT if the size is no multiple of T's.
+  template <typename T>
+  absl::StatusOr<absl::Span<const T>> Elements(size_t index);
+  // The same as a buffer that keeps itself; a private copy if the block is temporary.
+  absl::StatusOr<Buffer> TakeBuffer(size_t index);
+
+  // The metadata as a struct of the codec's own schema. Reading a malformed one throws
+  // kj::Exception, which the registry catches: let it pass.
+  template <typename Struct>
+  typename Struct::Reader ReadMetadata() const {
+    return payload_.getMetadata().getAs<Struct>();
+  }
+  absl::StatusOr<Object> DecodeChild(schemas::Payload::Reader payload);
+  template <typename T>
+  absl::StatusOr<T> DecodeChildAs(schemas::Payload::Reader payload) {
+    absl::StatusOr<Object> object = DecodeChild(payload);
+    if (!object.ok()) return object.status();
+    return Binding<T>::Make(*object);
+  }
+  // What SetMetadata and SetChild wrote. A malformed value reads as nothing.
+  Value Metadata() const;
+  size_t child_count() const;
+  template <typename T>
+  absl::StatusOr<T> Child(size_t index);
+
+ private:
+  friend class MessageDecoder;
+  absl::StatusOr<const Block*> FindBlock(size_t index) const;
+  void Use(const std::shared_ptr<const Lease>& lease);
+
+  MessageDecoder& message_;
+  schemas::Payload::Reader payload_;
+  std::vector<Block> blocks_;
+  Leases used_;  // of the blocks that were asked for and of the children
+};
+
+// The interface that the registry sees. Derive from CodecFor<T> instead. Thread-safe: a codec has
+// no state that changes.
+class Codec {
+ public:
+  virtual ~Codec() = default;
+  // Its name on the wire: unique in a registry, the same on both sides, 1 to 255 bytes.
+  virtual absl::string_view name() const = 0;
+  // The type whose values it accepts.
+  virtual TypeId type() const = 0;
+  // Whether it accepts this one. Asked before Prepare; the first codec of the registry's order that
+  // does so wins.
+  virtual bool Accepts(AnyRef value) const = 0;
+  virtual absl::Status Prepare(AnyRef value, Sizer& sizer) const = 0;
+  virtual absl::Status Encode(AnyRef value, Encoder& encoder) const = 0;
+  virtual absl::StatusOr<Object> DecodeObject(Decoder& decoder) const = 0;
+};
+
+// A codec for values of type T. `Decoded` is what it makes of them, usually T again.
+template <typename T, typename Decoded = T>
+class CodecFor : public Codec {
+ public:
+  // May be narrowed to some values of T.
+  virtual bool Accepts(const T&) const { return true; }
+  // Announces every block and every child that Encode will add, in the same order, and checks that
+  // the value can be encoded at all. INVALID_ARGUMENT for one that can't.
+  virtual absl::Status Prepare(const T& value, Sizer& sizer) const = 0;
+  virtual absl::Status Encode(const T& value, Encoder& encoder) const = 0;
+  // INVALID_ARGUMENT for a payload that makes no sense.
+  virtual absl::StatusOr<Decoded> Decode(Decoder& decoder) const = 0;
+
+  TypeId type() const final { return TypeId::Of<T>(); }
+  bool Accepts(AnyRef value) const final {
+    return value.get<T>() != nullptr && Accepts(*value.get<T>());
+  }
+  absl::Status Prepare(AnyRef value, Sizer& sizer) const final {
+    return Prepare(*value.get<T>(), sizer);
+  }
+  absl::Status Encode(AnyRef value, Encoder& encoder) const final {
+    return Encode(*value.get<T>(), encoder);
+  }
+  absl::StatusOr<Object> DecodeObject(Decoder& decoder) const final {
+    absl::StatusOr<Decoded> value = Decode(decoder);
+    if (!value.ok()) return value.status();
+    return Object::Make<Decoded>(*std::move(value));
+  }
+};
+
+// Implementation details only below this line.
+
+template <typename T>
+absl::StatusOr<absl::Span<const T>> Decoder::Elements(size_t index) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  absl::StatusOr<absl::Span<const std::byte>> bytes = Bytes(index);
+  if (!bytes.ok()) return bytes.status();
+  if (bytes->size() % sizeof(T) != 0) {
+    return absl::InvalidArgumentError(absl::StrCat("block ", index, " has ", bytes->size(),
+                                                   " bytes, no multiple of ", sizeof(T)));
+  }
+  return absl::Span<const T>(reinterpret_cast<const T*>(bytes->data()), bytes->size() / sizeof(T));
+}
+
+template <typename T>
+absl::StatusOr<T> Decoder::Child(size_t index) {
+  if (index >= child_count()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("there is no child ", index, " of ", child_count()));
+  }
+  return DecodeChildAs<T>(
+      ReadMetadata<schemas::CustomMetadata>().getChildren()[static_cast<unsigned>(index)]);
+}
+
+}  // namespace slabpipe
+
+#endif  // SLABPIPE_CODEC_CODEC_H_

@@ -1,0 +1,314 @@
+#include "slabpipe/codec/message_codec.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "slabpipe/codec/codec_limits.h"
+#include "slabpipe/codec/value_wire.h"
+#include "slabpipe/transport/kj_boundary.h"
+
+namespace slabpipe {
+namespace {
+
+absl::Status InCodec(const Codec& codec, const absl::Status& status) {
+  if (status.ok()) return status;
+  return absl::Status(status.code(), absl::StrCat(codec.name(), ": ", status.message()));
+}
+
+// A codec may look at a child more than once.
+constexpr uint64_t kMaxUsesOfARef = 4;
+
+absl::Status TooDeep() {
+  return absl::InvalidArgumentError(
+      absl::StrCat("values are nested more than ", kMaxValueDepth, " deep"));
+}
+
+// Counts a level of nesting for as long as it lives.
+class Level {
+ public:
+  explicit Level(int& depth) : depth_(++depth) {}
+  ~Level() { --depth_; }
+  bool too_deep() const { return depth_ > kMaxValueDepth; }
+
+ private:
+  int& depth_;
+};
+
+// Adds the leases that are not there yet.
+void Merge(const Leases& from, Leases& to) {
+  for (const std::shared_ptr<const Lease>& lease : from) {
+    const bool known = std::any_of(to.rbegin(), to.rend(),
+                                   [&](const auto& other) { return other.get() == lease.get(); });
+    if (!known) to.push_back(lease);
+  }
+}
+
+}  // namespace
+
+// Sizer
+
+absl::Status Sizer::AddBlock(size_t size_bytes) { return message_.AddSize(size_bytes); }
+
+absl::Status Sizer::AddBuffer(const Buffer& buffer) {
+  return CanRefer(buffer) ? absl::OkStatus() : message_.AddSize(buffer.size_bytes());
+}
+
+bool Sizer::CanRefer(const Buffer& buffer) const { return message_.CanRefer(buffer); }
+
+absl::Status Sizer::AddChild(AnyRef model) { return message_.PrepareModel(model); }
+
+// Encoder
+
+absl::StatusOr<absl::Span<std::byte>> Encoder::AddBlock(size_t size_bytes, bool temporary) {
+  absl::StatusOr<Block> block = message_.pool_.Alloc(size_bytes, temporary);
+  if (!block.ok()) return block.status();
+  blocks_.push_back(*std::move(block));
+  return blocks_.back().mutable_bytes();
+}
+
+bool Encoder::CanRefer(const Buffer& buffer) const { return message_.CanRefer(buffer); }
+
+absl::Status Encoder::AddBuffer(const Buffer& buffer) {
+  if (!CanRefer(buffer)) return AddBytes(buffer.bytes());
+  // A block that was temporary in an earlier message is not in this one: its bytes are in use.
+  const Block& block = *buffer.block();
+  blocks_.emplace_back(block.lease(), block.offset(), block.size(), block.content_size(), false);
+  return absl::OkStatus();
+}
+
+absl::Status Encoder::AddBytes(absl::Span<const std::byte> bytes) {
+  if (bytes.empty()) return absl::OkStatus();
+  absl::StatusOr<absl::Span<std::byte>> target = AddBlock(bytes.size());
+  if (!target.ok()) return target.status();
+  std::memcpy(target->data(), bytes.data(), bytes.size());
+  CountCopy(bytes.size());
+  return absl::OkStatus();
+}
+
+void Encoder::CountCopy(size_t bytes) { message_.pool_.CountCopy(bytes); }
+
+absl::Status Encoder::EncodeChild(AnyRef model, schemas::Payload::Builder payload) {
+  return message_.EncodeModel(model, payload);
+}
+
+schemas::CustomMetadata::Builder Encoder::custom() {
+  if (std::exchange(has_custom_, true)) {
+    return payload_.getMetadata().getAs<schemas::CustomMetadata>();
+  }
+  return InitMetadata<schemas::CustomMetadata>();
+}
+
+absl::Status Encoder::SetMetadata(const Value& value) {
+  if (absl::Status status = CheckValue(value); !status.ok()) return status;
+  WriteValue(value, custom().initValue());
+  return absl::OkStatus();
+}
+
+absl::Status Encoder::InitChildren(size_t count) {
+  if (count > std::numeric_limits<uint32_t>::max() / 64) {
+    return absl::InvalidArgumentError(absl::StrCat(count, " children are too many for a message"));
+  }
+  custom().initChildren(static_cast<unsigned>(count));
+  return absl::OkStatus();
+}
+
+// Decoder
+
+absl::StatusOr<const Block*> Decoder::FindBlock(size_t index) const {
+  if (index < blocks_.size()) return &blocks_[index];
+  return absl::InvalidArgumentError(
+      absl::StrCat("there is no block ", index, " of ", blocks_.size()));
+}
+
+void Decoder::Use(const std::shared_ptr<const Lease>& lease) { Merge({lease}, used_); }
+
+absl::StatusOr<absl::Span<const std::byte>> Decoder::Bytes(size_t index) {
+  absl::StatusOr<const Block*> block = FindBlock(index);
+  if (!block.ok()) return block.status();
+  if (!(*block)->temporary()) Use((*block)->lease());
+  return (*block)->content();
+}
+
+absl::StatusOr<Buffer> Decoder::TakeBuffer(size_t index) {
+  absl::StatusOr<const Block*> block = FindBlock(index);
+  if (!block.ok()) return block.status();
+  if (!(*block)->temporary()) {
+    Use((*block)->lease());
+    return Buffer(**block);
+  }
+  const absl::Span<const std::byte> content = (*block)->content();
+  absl::StatusOr<Buffer> copy = Buffer::Allocate(content.size());
+  if (copy.ok()) std::memcpy(copy->mutable_data(), content.data(), content.size());
+  return copy;
+}
+
+absl::StatusOr<Object> Decoder::DecodeChild(schemas::Payload::Reader payload) {
+  absl::StatusOr<Object> child = message_.DecodeUnguarded(payload);
+  if (child.ok()) Merge(child->leases(), used_);
+  return child;
+}
+
+Value Decoder::Metadata() const {
+  return ReadValue(ReadMetadata<schemas::CustomMetadata>().getValue()).value_or(Value());
+}
+
+size_t Decoder::child_count() const {
+  return ReadMetadata<schemas::CustomMetadata>().getChildren().size();
+}
+
+// MessageEncoder
+
+absl::Status MessageEncoder::PrepareModel(AnyRef model) {
+  const Level level(depth_);
+  if (level.too_deep()) return TooDeep();
+  absl::StatusOr<const Codec*> codec = registry_.Select(model);
+  if (!codec.ok()) return codec.status();
+  plan_.push_back(*codec);
+  Sizer sizer(*this);
+  return InCodec(**codec, (*codec)->Prepare(model, sizer));
+}
+
+bool MessageEncoder::CanRefer(const Buffer& buffer) const {
+  return buffer.block().has_value() && pool_.CanRefer(*buffer.block());
+}
+
+absl::Status MessageEncoder::AddSize(size_t size_bytes) {
+  constexpr size_t kMost = std::numeric_limits<size_t>::max() / 4;
+  if (size_bytes > kMost || AlignBlockSize(size_bytes) > kMost - slab_bytes_) {
+    return absl::InvalidArgumentError("the message's values are larger than an address space");
+  }
+  slab_bytes_ += AlignBlockSize(size_bytes);
+  return absl::OkStatus();
+}
+
+absl::Status MessageEncoder::OpenSlab() {
+  if (slab_bytes_ == 0) return absl::OkStatus();
+  absl::Status opened = pool_.OpenSlab(slab_bytes_);
+  slab_open_ = opened.ok();
+  return opened;
+}
+
+absl::StatusOr<const Codec*> MessageEncoder::NextPlanned(AnyRef model) {
+  if (encoded_ < plan_.size() && plan_[encoded_]->type() == model.type()) return plan_[encoded_++];
+  return absl::InternalError(absl::StrCat("value ", encoded_, " of the message, a ",
+                                          model.type().name(),
+                                          ", was not announced by Prepare in that place"));
+}
+
+absl::Status MessageEncoder::EncodeModel(AnyRef model, schemas::Payload::Builder payload) {
+  absl::StatusOr<const Codec*> codec = NextPlanned(model);
+  if (!codec.ok()) return codec.status();
+  absl::StatusOr<uint16_t> index = CodecIndex(*codec);
+  if (!index.ok()) return index.status();
+  payload.setCodec(*index);
+  Encoder encoder(*this, payload);
+  absl::Status status = (*codec)->Encode(model, encoder);
+  if (status.ok()) status = FinishPayload(encoder.blocks_, payload);
+  return InCodec(**codec, status);
+}
+
+// A payload's refs stand in a row, whatever its children did in between.
+absl::Status MessageEncoder::FinishPayload(const std::vector<Block>& blocks,
+                                           schemas::Payload::Builder payload) {
+  if (blocks.size() > std::numeric_limits<uint16_t>::max()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a payload has at most 65535 blocks of its own, not ", blocks.size()));
+  }
+  payload.setFirstRef(memory_.ref_count());
+  payload.setRefCount(static_cast<uint16_t>(blocks.size()));
+  for (const Block& block : blocks) {
+    if (absl::Status added = memory_.Add(block).status(); !added.ok()) return added;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<uint16_t> MessageEncoder::CodecIndex(const Codec* codec) {
+  const auto known = std::find(codecs_.begin(), codecs_.end(), codec);
+  const size_t index = static_cast<size_t>(known - codecs_.begin());
+  if (index > std::numeric_limits<uint16_t>::max()) {
+    return absl::InvalidArgumentError("a message uses at most 65536 codecs");
+  }
+  if (known == codecs_.end()) codecs_.push_back(codec);
+  return static_cast<uint16_t>(index);
+}
+
+void MessageEncoder::Finish(schemas::MemoryTable::Builder table, std::vector<int>& descriptors) {
+  CloseSlab();
+  memory_.Write(table, descriptors);
+}
+
+std::vector<std::string> MessageEncoder::codec_names() const {
+  std::vector<std::string> names;
+  for (const Codec* codec : codecs_) names.emplace_back(codec->name());
+  return names;
+}
+
+void MessageEncoder::CloseSlab() {
+  if (std::exchange(slab_open_, false)) pool_.SealSlab();
+}
+
+// MessageDecoder
+
+absl::StatusOr<Object> MessageDecoder::Decode(schemas::Payload::Reader payload) {
+  absl::StatusOr<Object> object = absl::InternalError("not decoded");
+  absl::Status read = CatchKj([&] {
+    object = DecodeUnguarded(payload);
+    return object.status();
+  });
+  depth_ = 0;
+  if (!read.ok()) return read;
+  return object;
+}
+
+absl::StatusOr<Object> MessageDecoder::DecodeUnguarded(schemas::Payload::Reader payload) {
+  const Level level(depth_);
+  if (level.too_deep()) return TooDeep();
+  absl::StatusOr<const Codec*> codec = CodecOf(payload);
+  if (!codec.ok()) return codec.status();
+  absl::StatusOr<std::vector<Block>> blocks = BlocksOf(payload);
+  if (!blocks.ok()) return blocks.status();
+  Decoder decoder(*this, payload, *std::move(blocks));
+  absl::StatusOr<Object> object = (*codec)->DecodeObject(decoder);
+  if (!object.ok()) return InCodec(**codec, object.status());
+  object->Hold(std::move(decoder.used_));
+  return object;
+}
+
+absl::StatusOr<const Codec*> MessageDecoder::CodecOf(schemas::Payload::Reader payload) {
+  const size_t index = payload.getCodec();
+  if (index >= codec_names_.size()) {
+    return absl::DataLossError(absl::StrCat("a payload names codec ", index, " of ",
+                                            codec_names_.size(), " in the message"));
+  }
+  codecs_.resize(codec_names_.size());
+  if (codecs_[index] == nullptr) {
+    absl::StatusOr<const Codec*> codec = registry_.Find(codec_names_[index]);
+    if (!codec.ok()) return codec.status();
+    codecs_[index] = *codec;
+  }
+  return codecs_[index];
+}
+
+absl::StatusOr<std::vector<Block>> MessageDecoder::BlocksOf(schemas::Payload::Reader payload) {
+  // Payloads don't share references. Many that claim the same ones are few bytes to send and much
+  // work to read.
+  attached_ += payload.getRefCount();
+  if (attached_ > kMaxUsesOfARef * (uint64_t{memory_.ref_count()} + 1)) {
+    return absl::DataLossError("the message's payloads claim more blocks than it has");
+  }
+  std::vector<Block> blocks;
+  blocks.reserve(payload.getRefCount());
+  const uint64_t first = payload.getFirstRef();
+  for (uint64_t i = first; i < first + payload.getRefCount(); ++i) {
+    absl::StatusOr<Block> block =
+        memory_.Attach(static_cast<uint32_t>(std::min<uint64_t>(i, UINT32_MAX)));
+    if (!block.ok()) return block.status();
+    blocks.push_back(*std::move(block));
+  }
+  return blocks;
+}
+
+}  // namespace slabpipe

@@ -1,0 +1,118 @@
+// MessageEncoder, MessageDecoder: all the values of one message, into one slab and out of it.
+//
+// Sender:
+//   MessageEncoder encoder(registry, pool);
+//   encoder.Prepare(x);  encoder.Prepare(y);                // sizes; chooses the codecs
+//   encoder.OpenSlab();                                     // one slab, exactly large enough
+//   encoder.Encode(x, payload_x);  encoder.Encode(y, payload_y);     // in the same order
+//   encoder.Finish(message, descriptors);                   // the message's tables
+//   if (pipe.Send(...).ok()) encoder.Commit();
+//
+// Receiver:
+//   absl::StatusOr<IncomingMemory> memory = IncomingMemory::Accept(...);
+//   MessageDecoder decoder(registry, message.getCodecs(), *memory);
+//   absl::StatusOr<Object> value = decoder.Decode(payload);
+
+#ifndef SLABPIPE_CODEC_MESSAGE_CODEC_H_
+#define SLABPIPE_CODEC_MESSAGE_CODEC_H_
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "slabpipe/codec/binding.h"
+#include "slabpipe/codec/codec.h"
+#include "slabpipe/codec/object.h"
+#include "slabpipe/codec/registry.h"
+#include "slabpipe/schemas/shm.capnp.h"
+#include "slabpipe/transport/message_memory.h"
+#include "slabpipe/transport/shm_pool.h"
+
+namespace slabpipe {
+
+// Thread-compatible. Borrows the registry and the pool. One at a time for a pool: it has the pool's
+// slab open between OpenSlab and Finish.
+class MessageEncoder {
+ public:
+  MessageEncoder(const CodecRegistry& registry, ShmPool& pool)
+      : registry_(registry), pool_(pool), memory_(pool) {}
+  ~MessageEncoder() { CloseSlab(); }
+  MessageEncoder(const MessageEncoder&) = delete;
+  MessageEncoder& operator=(const MessageEncoder&) = delete;
+
+  // Step 1, for each value.
+  template <typename T>
+  absl::Status Prepare(const T& value) {
+    return Binding<T>::Visit(value, [this](AnyRef model) { return PrepareModel(model); });
+  }
+  // The exact size of the blocks that will be copied, padding included.
+  size_t slab_bytes() const { return slab_bytes_; }
+  // Step 2. RESOURCE_EXHAUSTED with the limit's name. Opens nothing if nothing is to be copied.
+  absl::Status OpenSlab();
+  // Step 3, for each value, in the same order, unchanged.
+  template <typename T>
+  absl::Status Encode(const T& value, schemas::Payload::Builder payload) {
+    return Binding<T>::Visit(value, [&](AnyRef model) { return EncodeModel(model, payload); });
+  }
+  // Step 4: seals the slab and writes the memory table. `descriptors` are appended to.
+  void Finish(schemas::MemoryTable::Builder table, std::vector<int>& descriptors);
+  // What Payload.codec is an index into.
+  std::vector<std::string> codec_names() const;
+  // Step 5: the message is on its way. Otherwise the destructor takes back what it granted.
+  void Commit() { memory_.Commit(); }
+
+ private:
+  friend class Sizer;
+  friend class Encoder;
+  absl::Status PrepareModel(AnyRef model);
+  absl::Status EncodeModel(AnyRef model, schemas::Payload::Builder payload);
+  absl::Status FinishPayload(const std::vector<Block>& blocks, schemas::Payload::Builder payload);
+  absl::StatusOr<const Codec*> NextPlanned(AnyRef model);
+  absl::StatusOr<uint16_t> CodecIndex(const Codec* codec);
+  absl::Status AddSize(size_t size_bytes);
+  bool CanRefer(const Buffer& buffer) const;
+  void CloseSlab();
+
+  const CodecRegistry& registry_;
+  ShmPool& pool_;
+  OutgoingMemory memory_;
+  std::vector<const Codec*> plan_;  // the codec of each value and child, in the order of Prepare
+  size_t encoded_ = 0;              // so many of these have been encoded
+  size_t slab_bytes_ = 0;
+  bool slab_open_ = false;
+  int depth_ = 0;
+  std::vector<const Codec*> codecs_;  // used so far, by index
+};
+
+// Thread-compatible. Borrows the registry; keeps the memory's leases.
+class MessageDecoder {
+ public:
+  MessageDecoder(const CodecRegistry& registry, std::vector<std::string> codec_names,
+                 IncomingMemory memory)
+      : registry_(registry), codec_names_(std::move(codec_names)), memory_(std::move(memory)) {}
+
+  // The value, with the leases on its buffers tied to it. INVALID_ARGUMENT or DATA_LOSS with the
+  // codec and the field that is wrong; FAILED_PRECONDITION for an unknown codec.
+  absl::StatusOr<Object> Decode(schemas::Payload::Reader payload);
+
+ private:
+  friend class Decoder;
+  absl::StatusOr<Object> DecodeUnguarded(schemas::Payload::Reader payload);
+  absl::StatusOr<const Codec*> CodecOf(schemas::Payload::Reader payload);
+  absl::StatusOr<std::vector<Block>> BlocksOf(schemas::Payload::Reader payload);
+
+  const CodecRegistry& registry_;
+  std::vector<std::string> codec_names_;
+  std::vector<const Codec*> codecs_;  // found so far, by index
+  IncomingMemory memory_;
+  uint64_t attached_ = 0;  // blocks, by all payloads so far
+  int depth_ = 0;
+};
+
+}  // namespace slabpipe
+
+#endif  // SLABPIPE_CODEC_MESSAGE_CODEC_H_

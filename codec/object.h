@@ -1,0 +1,136 @@
+// AnyRef, Object, Leased: values whose type is known at run time, and decoded values with what
+// keeps their bytes.
+//
+//   AnyRef       a borrowed value of any type, on its way into a codec
+//   Object       a decoded value of any type, shared, with the leases on the buffers that it was
+//   decoded from Leased<T>    the same of a type that is known: a pointer to a const T
+//
+//   absl::StatusOr<Leased<Cloud>> cloud = session.Call<Cloud>("lidar.scan");
+//   Use((*cloud)->points);                       // good as long as `cloud`, or a copy of it, lives
+//   WeakBuffer watch = cloud->buffers()[0];      // tells when the memory has gone back
+//
+// It is the registry that ties the leases to the object, whatever its type: a codec may put bare
+// pointers into what it decodes and needs to know nothing of lifetimes.
+
+#ifndef SLABPIPE_CODEC_OBJECT_H_
+#define SLABPIPE_CODEC_OBJECT_H_
+
+#include <memory>
+#include <string>
+#include <typeinfo>
+#include <utility>
+#include <vector>
+
+#include "slabpipe/codec/buffer.h"
+#include "slabpipe/transport/block.h"
+
+namespace slabpipe {
+
+// A C++ type at run time. A small value; compares and hashes by address.
+class TypeId {
+ public:
+  template <typename T>
+  static TypeId Of() {
+    return TypeId(&kInfo<T>);
+  }
+  // As in the source, namespaces and all: for messages.
+  std::string name() const;
+  const void* key() const { return info_; }
+  friend bool operator==(TypeId, TypeId) = default;
+
+ private:
+  struct Info {
+    const std::type_info* type;
+  };
+  template <typename T>
+  inline static const Info kInfo = {&typeid(T)};
+
+  explicit TypeId(const Info* info) : info_(info) {}
+  const Info* info_;
+};
+
+// Borrows a value. Valid as long as the value.
+class AnyRef {
+ public:
+  template <typename T>
+  static AnyRef To(const T& value) {
+    return AnyRef(TypeId::Of<T>(), &value);
+  }
+  AnyRef(TypeId type, const void* value) : type_(type), value_(value) {}
+
+  TypeId type() const { return type_; }
+  // nullptr if the value is of another type.
+  template <typename T>
+  const T* get() const {
+    return type_ == TypeId::Of<T>() ? static_cast<const T*>(value_) : nullptr;
+  }
+
+ private:
+  TypeId type_;
+  const void* value_;
+};
+
+// Leases on the slabs that a decoded value lies in. Few: one a slab.
+using Leases = std::vector<std::shared_ptr<const Lease>>;
+
+// A decoded value. A value type; copies share it, and all it needs. Thread-compatible.
+class Object {
+ public:
+  // Nothing: of type void.
+  Object() : type_(TypeId::Of<void>()) {}
+  template <typename T>
+  static Object Make(T value) {
+    return Object(TypeId::Of<T>(), std::make_shared<T>(std::move(value)));
+  }
+
+  TypeId type() const { return type_; }
+  AnyRef ref() const { return AnyRef(type_, value_.get()); }
+  // nullptr if it is of another type. Valid as long as this object or a copy.
+  template <typename T>
+  const T* get() const {
+    return ref().get<T>();
+  }
+  // The leases that the registry has tied to it: one for each slab that it may point into.
+  const Leases& leases() const { return leases_; }
+  std::vector<WeakBuffer> buffers() const;
+
+  // Ties leases to the value. For the registry.
+  void Hold(Leases leases) { leases_ = std::move(leases); }
+
+ private:
+  template <typename T>
+  friend class Leased;
+  Object(TypeId type, std::shared_ptr<const void> value)
+      : leases_(), type_(type), value_(std::move(value)) {}
+
+  Leases leases_;  // dropped after the value
+  TypeId type_;
+  std::shared_ptr<const void> value_;
+};
+
+// A decoded T and what it needs. Like a shared_ptr<const T>, never null unless default-constructed.
+template <typename T>
+class Leased {
+ public:
+  Leased() = default;
+  // The object's value itself. REQUIRES: it is a T.
+  explicit Leased(Object object)
+      : source_(std::move(object)), value_(std::static_pointer_cast<const T>(source_.value_)) {}
+  // A value that was made from the object's and may point into it.
+  Leased(T value, Object source)
+      : source_(std::move(source)), value_(std::make_shared<const T>(std::move(value))) {}
+
+  const T& operator*() const { return *value_; }
+  const T* operator->() const { return value_.get(); }
+  const T* get() const { return value_.get(); }
+  std::vector<WeakBuffer> buffers() const { return source_.buffers(); }
+  const Object& object() const { return source_; }
+
+ private:
+  Object source_;  // dropped after the value
+  std::shared_ptr<const T> value_;
+};
+
+}  // namespace slabpipe
+
+#endif  // SLABPIPE_CODEC_OBJECT_H_

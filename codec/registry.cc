@@ -1,0 +1,86 @@
+#include "slabpipe/codec/registry.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+namespace slabpipe {
+
+absl::Status CodecRegistry::Add(std::unique_ptr<Codec> codec) {
+  if (absl::Status status = CheckName(*codec); !status.ok()) return status;
+  codecs_.push_back(std::move(codec));
+  Index();
+  return absl::OkStatus();
+}
+
+absl::Status CodecRegistry::AddFirst(std::unique_ptr<Codec> codec) {
+  if (absl::Status status = CheckName(*codec); !status.ok()) return status;
+  codecs_.insert(codecs_.begin(), std::move(codec));
+  Index();
+  return absl::OkStatus();
+}
+
+absl::Status CodecRegistry::SetFallback(std::unique_ptr<Codec> codec) {
+  std::unique_ptr<Codec> old = std::exchange(fallback_, nullptr);
+  if (absl::Status status = CheckName(*codec); !status.ok()) {
+    fallback_ = std::move(old);
+    return status;
+  }
+  fallback_ = std::move(codec);
+  Index();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<const Codec*> CodecRegistry::Select(AnyRef value) const {
+  const auto candidates = by_type_.find(value.type().key());
+  if (candidates != by_type_.end()) {
+    for (const Codec* codec : candidates->second) {
+      if (codec->Accepts(value)) return codec;
+    }
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("no codec accepts a value of type ", value.type().name(), "; there are ",
+                   absl::StrJoin(names(), ", "),
+                   ". Register one for it on both sides, or declare its fields (codec/record.h)"));
+}
+
+absl::StatusOr<const Codec*> CodecRegistry::Find(absl::string_view name) const {
+  for (const std::unique_ptr<Codec>& codec : codecs_) {
+    if (codec->name() == name) return codec.get();
+  }
+  if (fallback_ != nullptr && fallback_->name() == name) return fallback_.get();
+  return absl::FailedPreconditionError(absl::StrCat("the peer used a codec '", name,
+                                                    "', which is not registered here; there are ",
+                                                    absl::StrJoin(names(), ", ")));
+}
+
+std::vector<std::string> CodecRegistry::names() const {
+  std::vector<std::string> names;
+  for (const std::unique_ptr<Codec>& codec : codecs_) names.emplace_back(codec->name());
+  if (fallback_ != nullptr) names.emplace_back(fallback_->name());
+  return names;
+}
+
+absl::Status CodecRegistry::CheckName(const Codec& codec) const {
+  const absl::string_view name = codec.name();
+  if (name.empty() || name.size() > 255) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a codec's name has 1 to 255 bytes; '", name, "' has ", name.size()));
+  }
+  if (Find(name).ok()) {
+    return absl::AlreadyExistsError(
+        absl::StrCat("there is a codec '", name, "' already: ", absl::StrJoin(names(), ", ")));
+  }
+  return absl::OkStatus();
+}
+
+void CodecRegistry::Index() {
+  by_type_.clear();
+  for (const std::unique_ptr<Codec>& codec : codecs_) {
+    by_type_[codec->type().key()].push_back(codec.get());
+  }
+  if (fallback_ != nullptr) by_type_[fallback_->type().key()].push_back(fallback_.get());
+}
+
+}  // namespace slabpipe

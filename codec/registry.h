@@ -1,0 +1,60 @@
+// CodecRegistry: the codecs that both sides know, in order.
+//
+//   CodecRegistry registry = BuiltInCodecs();      // built_in.h
+//   absl::Status added = registry.Add(std::make_unique<CloudCodec>());
+//
+// The first codec that accepts a value encodes it; the fallback, which stands last, takes what no
+// other does. A payload is decoded by the codec whose name it bears. Both processes must have the
+// same codecs for what they exchange; their order may differ.
+
+#ifndef SLABPIPE_CODEC_REGISTRY_H_
+#define SLABPIPE_CODEC_REGISTRY_H_
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "slabpipe/codec/codec.h"
+#include "slabpipe/codec/object.h"
+
+namespace slabpipe {
+
+// Filled first, then used: while nobody adds, thread-safe. Movable.
+class CodecRegistry {
+ public:
+  // No codec at all.
+  CodecRegistry() = default;
+
+  // Behind all that are there, but before the fallback; in front of all. ALREADY_EXISTS if the name
+  // is taken; INVALID_ARGUMENT for a name that is empty or longer than 255 bytes.
+  absl::Status Add(std::unique_ptr<Codec> codec);
+  absl::Status AddFirst(std::unique_ptr<Codec> codec);
+  // Takes the place of the fallback.
+  absl::Status SetFallback(std::unique_ptr<Codec> codec);
+
+  // The first codec that accepts the value. Takes the same time however many types there are codecs
+  // for. INVALID_ARGUMENT with the value's type and the codecs there are.
+  absl::StatusOr<const Codec*> Select(AnyRef value) const;
+  // The codec of that name. FAILED_PRECONDITION, listing those there are.
+  absl::StatusOr<const Codec*> Find(absl::string_view name) const;
+  // In order, the fallback last.
+  std::vector<std::string> names() const;
+
+ private:
+  absl::Status CheckName(const Codec& codec) const;
+  void Index();
+
+  std::vector<std::unique_ptr<Codec>> codecs_;
+  std::unique_ptr<Codec> fallback_;
+  // The codecs for a type, in order; by TypeId::key().
+  std::unordered_map<const void*, std::vector<const Codec*>> by_type_;
+};
+
+}  // namespace slabpipe
+
+#endif  // SLABPIPE_CODEC_REGISTRY_H_
