@@ -65,11 +65,13 @@ class MessageEncoder {
   // Step 5: the message is on its way. Otherwise the destructor takes back what it granted.
   void Commit() { memory_.Commit(); }
 
+  // Steps 1 and 3 for a value whose binding has been asked already.
+  absl::Status PrepareModel(AnyRef model);
+  absl::Status EncodeModel(AnyRef model, schemas::Payload::Builder payload);
+
  private:
   friend class Sizer;
   friend class Encoder;
-  absl::Status PrepareModel(AnyRef model);
-  absl::Status EncodeModel(AnyRef model, schemas::Payload::Builder payload);
   absl::Status FinishPayload(const std::vector<Block>& blocks, schemas::Payload::Builder payload);
   absl::StatusOr<const Codec*> NextPlanned(AnyRef model);
   absl::StatusOr<uint16_t> CodecIndex(const Codec* codec);

@@ -1,7 +1,8 @@
 # The protocol between a main process and its worker.
 #
 # Transport. Messages travel over one Unix stream socket, framed as docs/wire-format.md says, in order, each with up to 16
-# file descriptors. Main has one end; the worker finds its own as a descriptor whose number it is told on its command line.
+# file descriptors. Main has one end; the worker inherits the other as the descriptor whose number is in its environment
+# variable SLABPIPE_FD.
 #
 # States of a connection:
 #

@@ -40,10 +40,12 @@ absl::Status AcceptRetired(schemas::MemoryTable::Reader table, ShmPool& pool) {
 
 }  // namespace
 
+// If another peer has taken the old one's place since, there is nothing to take back: the new one
+// has never heard of any of it.
 OutgoingMemory::~OutgoingMemory() {
-  if (committed_) return;
+  if (committed_ || peer_ != pool_.peer()) return;
   for (const SegmentGrantInfo& grant : grants_) pool_.heap()->Ungrant(grant);
-  if (!returns_.empty()) pool_.peer()->RestoreReturns(returns_);
+  if (!returns_.empty()) peer_->RestoreReturns(returns_);
   if (!retired_.empty()) pool_.heap()->RestoreRetired(std::move(retired_));
 }
 
@@ -86,6 +88,7 @@ SegmentGrantInfo OutgoingMemory::DescribeSegment(const Lease& lease) {
 }
 
 void OutgoingMemory::Write(schemas::MemoryTable::Builder table, std::vector<int>& descriptors) {
+  peer_ = pool_.peer();
   if (!leases_.empty()) {
     auto segments = table.initSegments(static_cast<unsigned>(leases_.size()));
     for (unsigned i = 0; i < segments.size(); ++i) {
@@ -106,7 +109,7 @@ void OutgoingMemory::Write(schemas::MemoryTable::Builder table, std::vector<int>
       refs[i].setContentSize(refs_[i].content_size);
     }
   }
-  returns_ = pool_.peer()->TakeReturns();
+  returns_ = peer_->TakeReturns();
   if (!returns_.empty()) {
     auto returns = table.initReturns(static_cast<unsigned>(returns_.size()));
     for (unsigned i = 0; i < returns.size(); ++i) {

@@ -36,7 +36,7 @@ namespace slabpipe {
 class OutgoingMemory {
  public:
   explicit OutgoingMemory(ShmPool& pool) : pool_(pool) {}
-  // Takes back what Write has granted, unless Commit was called.
+  // Takes back what Write has granted, unless Commit was called or the pool has got another peer.
   ~OutgoingMemory();
   OutgoingMemory(const OutgoingMemory&) = delete;
   OutgoingMemory& operator=(const OutgoingMemory&) = delete;
@@ -66,6 +66,7 @@ class OutgoingMemory {
   SegmentGrantInfo DescribeSegment(const Lease& lease);
 
   ShmPool& pool_;
+  std::shared_ptr<PeerSegments> peer_;                // whom Write wrote to; null before
   std::vector<std::shared_ptr<const Lease>> leases_;  // one a segment
   std::vector<Ref> refs_;
   std::vector<SegmentGrantInfo> grants_;  // made by Write, of this side's segments only

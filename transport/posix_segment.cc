@@ -14,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -49,6 +51,20 @@ bool HasDeadOwner(const std::string& file_name) {
 }
 
 std::string PathOf(absl::string_view name) { return absl::StrCat("/", name); }
+
+// Of this user's files only.
+int UnlinkIf(absl::FunctionRef<bool(const std::string& name)> wanted) {
+  int unlinked = 0;
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry("/dev/shm", error), end; !error && entry != end;
+       entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    struct stat status;
+    if (!wanted(name) || ::lstat(entry->path().c_str(), &status) != 0) continue;
+    if (status.st_uid == ::geteuid() && ::shm_unlink(PathOf(name).c_str()) == 0) ++unlinked;
+  }
+  return unlinked;
+}
 
 }  // namespace
 
@@ -94,17 +110,10 @@ std::string PosixSegmentPrefix() {
   return absl::StrCat(kNameStart, ".", pid, ".", StartTime(pid), ".");
 }
 
-int SweepDeadOwners() {
-  int swept = 0;
-  std::error_code error;
-  for (std::filesystem::directory_iterator entry("/dev/shm", error), end; !error && entry != end;
-       entry.increment(error)) {
-    const std::string name = entry->path().filename().string();
-    struct stat status;
-    if (!HasDeadOwner(name) || ::lstat(entry->path().c_str(), &status) != 0) continue;
-    if (status.st_uid == ::geteuid() && ::shm_unlink(PathOf(name).c_str()) == 0) ++swept;
-  }
-  return swept;
+int SweepDeadOwners() { return UnlinkIf(HasDeadOwner); }
+
+int UnlinkSegments(absl::string_view prefix) {
+  return UnlinkIf([&](const std::string& name) { return absl::StartsWith(name, prefix); });
 }
 
 }  // namespace slabpipe

@@ -37,6 +37,10 @@ std::string PosixSegmentPrefix();
 // Returns how many.
 int SweepDeadOwners();
 
+// Unlinks every segment in /dev/shm whose name begins with `prefix`: what a process that was killed
+// has left. Returns how many.
+int UnlinkSegments(absl::string_view prefix);
+
 }  // namespace slabpipe
 
 #endif  // SLABPIPE_TRANSPORT_POSIX_SEGMENT_H_

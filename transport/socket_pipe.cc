@@ -63,6 +63,10 @@ bool PeerIsGone(int error_number) { return error_number == EPIPE || error_number
 
 absl::Status PeerGone() { return absl::UnavailableError("the peer is gone"); }
 
+absl::Status UnannouncedDescriptors() {
+  return absl::DataLossError("the peer sends descriptors that no message announces");
+}
+
 }  // namespace
 
 SocketPipe::SocketPipe(UniqueFd socket, PipeOptions options)
@@ -177,7 +181,7 @@ absl::StatusOr<IncomingMessage> SocketPipe::Receive(const Wait& wait) {
     const bool had_header = frame_.has_header();
     Consume(buffer_end_ - buffer_begin_);
     if (!had_header && frame_.has_header()) {
-      if (absl::Status status = BeginBody(); !status.ok()) return EndWith(status);
+      if (absl::Status status = BeginBody(); !status.ok()) return Refuse(status);
       Consume(buffer_end_ - buffer_begin_);
     }
   }
@@ -210,7 +214,7 @@ absl::StatusOr<size_t> SocketPipe::ReceiveInto(absl::Span<const iovec> parts, co
     header.msg_controllen = control.bytes.size();
     const ssize_t received = ::recvmsg(socket_.get(), &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (received > 0) {
-      if (absl::Status status = TakeDescriptors(header); !status.ok()) return EndWith(status);
+      if (absl::Status status = TakeDescriptors(header); !status.ok()) return Refuse(status);
       return static_cast<size_t>(received);
     }
     if (received == 0 || PeerIsGone(errno)) {
@@ -244,7 +248,7 @@ absl::Status SocketPipe::TakeDescriptors(const ::msghdr& header) {
   }
   // Those of a whole buffer of frames that nobody has looked at may be waiting; more is a flood.
   if (descriptors_.size() > 2 * kMaxDescriptorsPerCall) {
-    return absl::DataLossError("the peer sends descriptors that no message announces");
+    return UnannouncedDescriptors();
   }
   return absl::OkStatus();
 }
@@ -304,7 +308,7 @@ absl::StatusOr<IncomingMessage> SocketPipe::FinishFrame() {
   Frame frame = std::exchange(frame_, Frame());
   ++next_received_;
   if (descriptors_.size() < frame.header.descriptor_count) {
-    return EndWith(
+    return Refuse(
         absl::DataLossError(absl::StrCat("a message announces ", frame.header.descriptor_count,
                                          " descriptors, but ", descriptors_.size(), " came")));
   }
@@ -313,12 +317,16 @@ absl::StatusOr<IncomingMessage> SocketPipe::FinishFrame() {
     descriptors.push_back(std::move(descriptors_.front()));
     descriptors_.pop_front();
   }
+  // Descriptors arrive with the first byte of their frame: when all bytes are used up, so are they.
+  if (buffer_begin_ == buffer_end_ && !descriptors_.empty()) {
+    return Refuse(UnannouncedDescriptors());
+  }
   IncomingMessage message;
   absl::Status framed = CatchKj([&] {
     message = IncomingMessage(kj::mv(frame.body), std::move(descriptors));
     return absl::OkStatus();
   });
-  if (!framed.ok()) return EndWith(framed);
+  if (!framed.ok()) return Refuse(framed);
   return message;
 }
 
@@ -333,6 +341,15 @@ absl::Status SocketPipe::EndWith(absl::Status why) {
   if (sending_over_.ok()) sending_over_ = why;
   if (receiving_over_.ok()) receiving_over_ = why;
   return why;
+}
+
+// The receiver's: also lets go of what has arrived, so that nothing behind a bad frame is looked
+// at.
+absl::Status SocketPipe::Refuse(absl::Status why) {
+  frame_ = Frame();
+  descriptors_.clear();
+  buffer_begin_ = buffer_end_ = 0;
+  return EndWith(std::move(why));
 }
 
 absl::Status SocketPipe::EndSendingWith(absl::Status why) {

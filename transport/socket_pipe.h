@@ -88,6 +88,7 @@ class SocketPipe : public MessagePipe {
   enum class Direction { kSend, kReceive };
   absl::Status over(Direction direction) const;
   absl::Status EndWith(absl::Status why);
+  absl::Status Refuse(absl::Status why);
   absl::Status EndSendingWith(absl::Status why);
 
   const UniqueFd socket_;

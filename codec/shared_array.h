@@ -1,0 +1,32 @@
+// NewSharedArray: an array that lies in shared memory from the start, so that sending it copies
+// nothing.
+
+#ifndef SLABPIPE_CODEC_SHARED_ARRAY_H_
+#define SLABPIPE_CODEC_SHARED_ARRAY_H_
+
+#include <cstdint>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "slabpipe/codec/ndarray.h"
+#include "slabpipe/transport/shm_pool.h"
+
+namespace slabpipe {
+
+// Writable, in memory of the pool's, its elements undefined. May outlive the pool. INVALID_ARGUMENT
+// for a shape that is none; RESOURCE_EXHAUSTED with the limit's name. Thread-safe.
+absl::StatusOr<AnyNdArray> NewSharedArray(ShmPool& pool, ElementType type,
+                                          absl::Span<const int64_t> shape,
+                                          Order order = Order::kRowMajor);
+
+template <ArrayElement T>
+absl::StatusOr<NdArray<T>> NewSharedArray(ShmPool& pool, absl::Span<const int64_t> shape,
+                                          Order order = Order::kRowMajor) {
+  absl::StatusOr<AnyNdArray> array = NewSharedArray(pool, kElementTypeOf<T>, shape, order);
+  if (!array.ok()) return array.status();
+  return NdArray<T>::FromAny(*array);
+}
+
+}  // namespace slabpipe
+
+#endif  // SLABPIPE_CODEC_SHARED_ARRAY_H_

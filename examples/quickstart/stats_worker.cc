@@ -1,0 +1,19 @@
+// The worker of the quickstart: an ordinary program that offers a function.
+
+#include <numeric>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "slabpipe/codec/ndarray.h"
+#include "slabpipe/session/worker.h"
+
+absl::StatusOr<double> Mean(const slabpipe::NdArray<const double>& x) {
+  if (x.empty()) return absl::InvalidArgumentError("the mean of no numbers");
+  return std::accumulate(x.span().begin(), x.span().end(), 0.0) / static_cast<double>(x.size());
+}
+
+int main(int argc, char** argv) {
+  slabpipe::Worker worker(argc, argv);
+  worker.Register("stats.mean", Mean, "Arithmetic mean of x, any shape, without gaps.", {"x"});
+  return worker.Serve();
+}

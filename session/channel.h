@@ -1,0 +1,97 @@
+// Channel: messages with values in them, over one pipe. What main's end and the worker's have in
+// common.
+//
+//   ValueMessage out(channel);                                  // clears the pool
+//   ... out.Prepare(value); out.OpenSlab(); out.root().initRequest() ...; out.Encode(value,
+//   payload) ... absl::Status sent = out.Send(wait);
+//
+//   absl::StatusOr<Received> in = channel.Receive(wait);
+//   absl::StatusOr<MessageDecoder> decoder = channel.MakeDecoder(*in);
+
+#ifndef SLABPIPE_SESSION_CHANNEL_H_
+#define SLABPIPE_SESSION_CHANNEL_H_
+
+#include <capnp/message.h>
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "slabpipe/codec/message_codec.h"
+#include "slabpipe/codec/registry.h"
+#include "slabpipe/schemas/session.capnp.h"
+#include "slabpipe/session/argument.h"
+#include "slabpipe/transport/message_memory.h"
+#include "slabpipe/transport/message_pipe.h"
+#include "slabpipe/transport/shm_pool.h"
+
+namespace slabpipe {
+
+// A message that has arrived, its memory table taken in. Holds the leases of all its segments.
+struct Received {
+  IncomingMessage message;
+  IncomingMemory memory;
+
+  // Inside CatchKj only.
+  schemas::Message::Reader root() const { return message.root<schemas::Message>(); }
+};
+
+// One end of a connection. Thread-safe: any number of senders, one receiver at a time. Borrows the
+// pool and the registry.
+class Channel {
+ public:
+  Channel(std::unique_ptr<MessagePipe> pipe, ShmPool& pool, const CodecRegistry& codecs)
+      : pipe_(std::move(pipe)), pool_(pool), codecs_(codecs) {}
+
+  // A message without values; `fill` writes what it is.
+  absl::Status Send(absl::FunctionRef<void(schemas::Message::Builder)> fill, const Wait& wait);
+
+  // The next message. DATA_LOSS if it breaks a rule: the connection must end then.
+  absl::StatusOr<Received> Receive(const Wait& wait);
+
+  // Decodes a payload of a received message.
+  absl::StatusOr<MessageDecoder> MakeDecoder(const Received& received) const;
+
+  ShmPool& pool() const { return pool_; }
+  const CodecRegistry& codecs() const { return codecs_; }
+  MessagePipe& pipe() const { return *pipe_; }
+
+ private:
+  friend class ValueMessage;
+  std::unique_ptr<MessagePipe> pipe_;
+  ShmPool& pool_;
+  const CodecRegistry& codecs_;
+  std::mutex send_mutex_;  // held from the clearing of the pool to the end of the send
+};
+
+// A message with values, from the clearing of the pool to the send. Others wait meanwhile.
+// Thread-compatible.
+class ValueMessage {
+ public:
+  // Clears the pool (invariant: before each send and each response).
+  explicit ValueMessage(Channel& channel);
+
+  schemas::Message::Builder root() { return root_; }
+  // For each value; then once; then for each value again, in the same order.
+  absl::Status Prepare(const ArgumentRef& value);
+  absl::Status OpenSlab() { return encoder_.OpenSlab(); }
+  absl::Status Encode(const ArgumentRef& value, schemas::Payload::Builder payload);
+
+  // Writes the tables and sends. On failure, what was granted is taken back.
+  absl::Status Send(const Wait& wait);
+
+ private:
+  Channel& channel_;
+  std::unique_lock<std::mutex> lock_;
+  MessageEncoder encoder_;
+  capnp::MallocMessageBuilder builder_;
+  schemas::Message::Builder root_;
+};
+
+}  // namespace slabpipe
+
+#endif  // SLABPIPE_SESSION_CHANNEL_H_

@@ -1,0 +1,212 @@
+#include "slabpipe/session/child_process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <system_error>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+
+extern char** environ;
+
+namespace slabpipe {
+namespace {
+
+// The numbers below this are free to be given to the child's descriptors.
+constexpr int kFirstFreeNumber = 10;
+
+// glibc has these from 2.36 on; by number they work with every C library.
+int PidfdOpen(pid_t pid) { return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)); }
+constexpr idtype_t kPidfd = static_cast<idtype_t>(3);  // P_PIDFD, waitid(2)
+
+// What posix_spawn needs, destroyed together.
+class SpawnAttributes {
+ public:
+  SpawnAttributes() {
+    ::posix_spawnattr_init(&attributes);
+    ::posix_spawn_file_actions_init(&actions);
+    sigset_t all;
+    ::sigfillset(&all);
+    sigset_t none;
+    ::sigemptyset(&none);
+    ::posix_spawnattr_setsigdefault(&attributes, &all);
+    ::posix_spawnattr_setsigmask(&attributes, &none);
+    ::posix_spawnattr_setpgroup(&attributes, 0);
+    ::posix_spawnattr_setflags(
+        &attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
+  }
+  ~SpawnAttributes() {
+    ::posix_spawnattr_destroy(&attributes);
+    ::posix_spawn_file_actions_destroy(&actions);
+  }
+
+  posix_spawnattr_t attributes;
+  posix_spawn_file_actions_t actions;
+};
+
+// The environment of the child as NAME=VALUE.
+std::vector<std::string> Environment(const EnvironmentChanges& changes) {
+  std::vector<std::string> result;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string line = *entry;
+    if (changes.count(line.substr(0, line.find('='))) == 0) result.push_back(line);
+  }
+  for (const auto& [name, value] : changes) {
+    if (value.has_value()) result.push_back(absl::StrCat(name, "=", *value));
+  }
+  return result;
+}
+
+std::vector<char*> Pointers(std::vector<std::string>& strings) {
+  std::vector<char*> pointers;
+  for (std::string& string : strings) pointers.push_back(string.data());
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+absl::Status SpawnError(absl::string_view path, int error_number) {
+  const absl::Status cause = absl::ErrnoToStatus(error_number, "");
+  absl::StatusCode code = absl::StatusCode::kInternal;
+  if (error_number == ENOENT) code = absl::StatusCode::kNotFound;
+  if (error_number == EACCES || error_number == EPERM) code = absl::StatusCode::kPermissionDenied;
+  if (error_number == EAGAIN || error_number == ENOMEM || error_number == EMFILE) {
+    code = absl::StatusCode::kResourceExhausted;
+  }
+  return absl::Status(code, absl::StrCat("can't run '", path, "'", cause.message()));
+}
+
+// Copies of the descriptors at numbers that no target has, so that the order of the moves in the
+// child does not matter.
+absl::StatusOr<std::vector<UniqueFd>> OutOfTheWay(
+    const std::vector<std::pair<int, int>>& descriptors) {
+  std::vector<UniqueFd> copies;
+  for (const auto& [source, target] : descriptors) {
+    copies.emplace_back(::fcntl(source, F_DUPFD_CLOEXEC, kFirstFreeNumber));
+    if (!copies.back().valid()) {
+      return absl::ResourceExhaustedError("no descriptor left for a worker (see ulimit -n)");
+    }
+  }
+  return copies;
+}
+
+bool IsProgram(const std::string& path) {
+  std::error_code error;
+  return ::access(path.c_str(), X_OK) == 0 && std::filesystem::is_regular_file(path, error);
+}
+
+std::vector<std::string> SearchFolders() {
+  std::vector<std::string> folders;
+  std::error_code error;
+  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (!error) folders.push_back(self.parent_path().string());
+  const char* path = ::getenv("PATH");
+  for (absl::string_view folder : absl::StrSplit(path == nullptr ? "" : path, ':')) {
+    if (!folder.empty()) folders.emplace_back(folder);
+  }
+  return folders;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> FindProgram(absl::string_view program) {
+  if (program.empty()) {
+    return absl::InvalidArgumentError("no worker program is named (SessionOptions::program)");
+  }
+  const std::string name(program);
+  if (name.find('/') != std::string::npos) {
+    if (IsProgram(name)) return name;
+    std::error_code error;
+    return absl::NotFoundError(absl::StrCat("the worker program '", name,
+                                            "' is no executable file, seen from ",
+                                            std::filesystem::current_path(error).string()));
+  }
+  const std::vector<std::string> folders = SearchFolders();
+  for (const std::string& folder : folders) {
+    const std::string path = absl::StrCat(folder, "/", name);
+    if (IsProgram(path)) return path;
+  }
+  return absl::NotFoundError(absl::StrCat("the worker program '", name,
+                                          "' is in none of: ", absl::StrJoin(folders, ", ")));
+}
+
+absl::StatusOr<ChildProcess> ChildProcess::Spawn(const SpawnOptions& options) {
+  absl::StatusOr<std::vector<UniqueFd>> sources = OutOfTheWay(options.descriptors);
+  if (!sources.ok()) return sources.status();
+  SpawnAttributes spawn;
+  ::posix_spawn_file_actions_addopen(&spawn.actions, 0, "/dev/null", O_RDONLY, 0);
+  int highest = 2;
+  for (size_t i = 0; i < sources->size(); ++i) {
+    const int target = options.descriptors[i].second;
+    ::posix_spawn_file_actions_adddup2(&spawn.actions, (*sources)[i].get(), target);
+    highest = std::max(highest, target);
+  }
+  ::posix_spawn_file_actions_addclosefrom_np(&spawn.actions, highest + 1);
+
+  std::vector<std::string> arguments = {options.path};
+  arguments.insert(arguments.end(), options.arguments.begin(), options.arguments.end());
+  std::vector<std::string> environment = Environment(options.environment);
+  pid_t pid = 0;
+  const int error_number =
+      ::posix_spawn(&pid, options.path.c_str(), &spawn.actions, &spawn.attributes,
+                    Pointers(arguments).data(), Pointers(environment).data());
+  if (error_number != 0) return SpawnError(options.path, error_number);
+  ChildProcess child(pid, UniqueFd(PidfdOpen(pid)));
+  if (!child.pidfd_.valid()) {
+    child.Kill();
+    return absl::ResourceExhaustedError("no descriptor left for a worker (see ulimit -n)");
+  }
+  return child;
+}
+
+ChildProcess::~ChildProcess() {
+  if (pidfd_.valid() && !end_.has_value()) Kill();
+}
+
+std::optional<WorkerEnd> ChildProcess::Wait(Deadline deadline) {
+  if (end_.has_value()) return end_;
+  WaitFd ended = {.fd = pidfd_.get(), .events = POLLIN};
+  if (!WaitForAny(absl::MakeSpan(&ended, 1), {.deadline = deadline}).ok()) return std::nullopt;
+  return Reap();
+}
+
+WorkerEnd ChildProcess::Kill() {
+  if (end_.has_value()) return *end_;
+  ::kill(-pid_, SIGKILL);
+  return Reap();
+}
+
+// Blocks until it has ended. Until it is reaped its pid, and so its group's number, can't be
+// anybody else's: that is when the rest of the group is killed.
+WorkerEnd ChildProcess::Reap() {
+  siginfo_t info = {};
+  const auto wait = [&](int flags) {
+    while (::waitid(pidfd_.valid() ? kPidfd : P_PID,
+                    static_cast<id_t>(pidfd_.valid() ? pidfd_.get() : pid_), &info,
+                    WEXITED | flags) != 0) {
+      if (errno != EINTR) return false;
+    }
+    return true;
+  };
+  if (wait(WNOWAIT)) ::kill(-pid_, SIGKILL);
+  if (!wait(0)) {
+    end_ = EndedUnobserved();
+  } else if (info.si_code == CLD_EXITED) {
+    end_ = Exited{.code = info.si_status};
+  } else {
+    end_ = Signalled{.signal = info.si_status, .core_dumped = info.si_code == CLD_DUMPED};
+  }
+  return *end_;
+}
+
+}  // namespace slabpipe

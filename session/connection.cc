@@ -1,0 +1,370 @@
+#include "slabpipe/session/connection.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "slabpipe/session/remote_error.h"
+#include "slabpipe/transport/kj_boundary.h"
+#include "slabpipe/transport/socket_pipe.h"
+
+namespace slabpipe {
+namespace {
+
+// The number of the worker's descriptor: the first one behind the standard three.
+constexpr int kWorkerDescriptor = 3;
+// A worker whose connection is closed is about to end; this is how long it may take before it is
+// killed.
+constexpr absl::Duration kTimeToEnd = absl::Seconds(2);
+// The id under which Shutdown waits for the goodbye. Requests begin at 1.
+constexpr uint64_t kGoodbyeId = 0;
+
+std::string StderrNote(const OutputReader& output) {
+  const std::string tail = output.stderr_tail();
+  return tail.empty() ? "" : absl::StrCat("\n  the end of its stderr:\n", tail);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Connection>> Connection::Start(const ConnectionOptions& options,
+                                                              ShmPool& pool,
+                                                              const CodecRegistry& codecs,
+                                                              std::optional<WorkerEnd>& end) {
+  const auto failed = [&](const absl::Status& status) {
+    end = FailedToStart{.why = std::string(status.message())};
+    return status;
+  };
+  absl::StatusOr<std::string> path = FindProgram(options.program);
+  if (!path.ok()) return failed(path.status());
+  absl::StatusOr<Cancellation> interrupt = Cancellation::Create();
+  if (!interrupt.ok()) return failed(interrupt.status());
+  auto sockets = SocketPipe::CreateSockets();
+  if (!sockets.ok()) return failed(sockets.status());
+  auto output = OutputReader::Start(options.log_sink);
+  if (!output.ok()) return failed(output.status());
+
+  SpawnOptions spawn = {.path = *path,
+                        .arguments = options.arguments,
+                        .environment = options.environment,
+                        .descriptors = {{(*output)->stdout_writer(), 1},
+                                        {(*output)->stderr_writer(), 2},
+                                        {sockets->second.get(), kWorkerDescriptor}}};
+  spawn.environment[kDescriptorVariable] = absl::StrCat(kWorkerDescriptor);
+  absl::StatusOr<ChildProcess> process = ChildProcess::Spawn(spawn);
+  if (!process.ok()) return failed(process.status());
+  (*output)->set_worker(process->pid());
+  (*output)->CloseWriters();
+  sockets->second.reset();
+
+  auto pipe = std::make_unique<SocketPipe>(std::move(sockets->first), options.pipe);
+  pipe->WatchPeer(process->pidfd());
+  pool.ResetPeer(options.hello.worker_prefix);
+  std::unique_ptr<Connection> connection(new Connection(
+      options, *std::move(process), *std::move(output),
+      std::make_unique<Channel>(std::move(pipe), pool, codecs), *std::move(interrupt)));
+  absl::Status ready =
+      connection->ShakeHands(options.hello, Deadline::After(options.start_timeout));
+  if (ready.ok()) return connection;
+  connection->SetOver(ready);
+  absl::Status lost = connection->Lost("shaking hands");
+  end = connection->end();
+  return lost;
+}
+
+Connection::Connection(const ConnectionOptions& options, ChildProcess process,
+                       std::unique_ptr<OutputReader> output, std::unique_ptr<Channel> channel,
+                       Cancellation interrupt)
+    : program_(options.program),
+      process_(std::move(process)),
+      output_(std::move(output)),
+      channel_(std::move(channel)),
+      log_sink_(options.log_sink),
+      interrupt_(std::move(interrupt)) {}
+
+void Connection::Kill() {
+  SetOver(absl::CancelledError("the session has been shut down"));
+  EndProcess();
+}
+
+absl::Status Connection::ShakeHands(const HelloInfo& hello, Deadline deadline) {
+  const Wait wait = {.deadline = deadline};
+  absl::Status sent = channel_->Send(
+      [&](schemas::Message::Builder root) { WriteHello(hello, root.initHello()); }, wait);
+  if (!sent.ok()) return sent;
+  absl::StatusOr<Received> received = channel_->Receive(wait);
+  if (!received.ok()) return received.status();
+  return CatchKj([&] {
+    absl::StatusOr<WelcomeInfo> welcome = ReadWelcome(received->root(), hello.segments);
+    greeted_ = welcome.ok();
+    if (greeted_) targets_ = std::move(welcome->targets);
+    return welcome.status();
+  });
+}
+
+absl::StatusOr<Object> Connection::Call(absl::string_view target,
+                                        absl::Span<const ArgumentRef> arguments,
+                                        Deadline deadline) {
+  absl::StatusOr<uint64_t> id = Enter();
+  if (!id.ok()) return id.status();
+  absl::Status sent = SendRequest(*id, target, arguments, deadline);
+  if (!sent.ok()) {
+    Abandon(*id, false);
+    // The worker may have gone; what it said before it went is still to be read, by whoever waits
+    // for an answer.
+    if (absl::IsUnavailable(sent)) SetOver(sent);
+    return over().ok() ? sent : Lost(absl::StrCat("'", target, "' was being called"));
+  }
+  absl::StatusOr<Received> received = Await(*id, deadline);
+  if (received.ok()) return ReadResponse(*received, target);
+  if (!over().ok()) return Lost(absl::StrCat("it ran '", target, "'"));
+  return absl::DeadlineExceededError(
+      absl::StrCat(target, ": no answer in time; the worker goes on with it"));
+}
+
+absl::Status Connection::SendRequest(uint64_t id, absl::string_view target,
+                                     absl::Span<const ArgumentRef> arguments, Deadline deadline) {
+  const auto in_argument = [&](size_t i, const absl::Status& status) {
+    return absl::Status(status.code(),
+                        absl::StrCat(target, ": argument ", i + 1, ": ", status.message()));
+  };
+  ValueMessage message(*channel_);
+  schemas::Request::Builder request = message.root().initRequest();
+  request.setId(id);
+  request.setTarget({target.data(), target.size()});
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    absl::Status status = message.Prepare(arguments[i]);
+    if (!status.ok()) return in_argument(i, status);
+  }
+  if (absl::Status status = message.OpenSlab(); !status.ok()) return status;
+  auto list = request.initArguments(static_cast<unsigned>(arguments.size()));
+  for (unsigned i = 0; i < list.size(); ++i) {
+    const absl::string_view name = arguments[i].name;
+    if (!name.empty()) list[i].setName({name.data(), name.size()});
+    absl::Status status = message.Encode(arguments[i], list[i].initPayload());
+    if (!status.ok()) return in_argument(i, status);
+  }
+  return message.Send({.deadline = deadline, .cancellation = &interrupt_});
+}
+
+absl::StatusOr<Object> Connection::ReadResponse(const Received& received,
+                                                absl::string_view target) {
+  absl::StatusOr<MessageDecoder> decoder = channel_->MakeDecoder(received);
+  if (!decoder.ok()) return decoder.status();
+  absl::StatusOr<Object> result = absl::InternalError("not read");
+  absl::Status read = CatchKj([&] {
+    const schemas::Response::Reader response = received.root().getResponse();
+    result = response.isError() ? ToStatus(ReadError(response.getError()), target)
+                                : decoder->Decode(response.getResult());
+    return absl::OkStatus();
+  });
+  if (!read.ok()) return read;
+  return result;
+}
+
+absl::Status Connection::Ping(Deadline deadline) {
+  absl::StatusOr<uint64_t> id = Enter();
+  if (!id.ok()) return id.status();
+  absl::Status status = channel_->Send([&](schemas::Message::Builder root) { root.setPing(*id); },
+                                       {.deadline = deadline, .cancellation = &interrupt_});
+  if (status.ok()) {
+    status = Await(*id, deadline).status();
+  } else {
+    Abandon(*id, false);
+    if (absl::IsUnavailable(status)) SetOver(status);
+  }
+  return over().ok() ? status : Lost("it was being pinged");
+}
+
+absl::Status Connection::Shutdown(absl::Duration grace) {
+  const Deadline deadline = Deadline::After(grace);
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (!over_.ok() || closing_) return absl::OkStatus();
+    closing_ = true;
+    waiting_[kGoodbyeId];
+  }
+  absl::Status asked = channel_->Send([](schemas::Message::Builder root) { root.setShutdown(); },
+                                      {.deadline = deadline, .cancellation = &interrupt_});
+  if (asked.ok()) asked = Await(kGoodbyeId, deadline).status();
+  bool in_time = asked.ok();
+  if (in_time) {
+    std::lock_guard<std::mutex> lock(end_mutex_);
+    end_ = process_.Wait(deadline);
+    in_time = end_.has_value();
+  }
+  SetOver(in_time ? absl::CancelledError("the session has been shut down")
+                  : absl::DeadlineExceededError("shutdown"));
+  EndProcess();
+  if (in_time) return absl::OkStatus();
+  return absl::DeadlineExceededError(absl::StrCat("the worker did not go within ",
+                                                  absl::FormatDuration(grace),
+                                                  " of being asked to, and ", DescribeEnd(*end())));
+}
+
+absl::Status Connection::over() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return over_;
+}
+
+std::optional<WorkerEnd> Connection::end() const {
+  std::lock_guard<std::mutex> lock(end_mutex_);
+  return end_;
+}
+
+absl::StatusOr<uint64_t> Connection::Enter() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (!over_.ok()) return absl::FailedPreconditionError("the worker has ended");
+  if (closing_) return absl::FailedPreconditionError("the session is being shut down");
+  const uint64_t id = next_id_++;
+  waiting_[id];
+  return id;
+}
+
+void Connection::Abandon(uint64_t id, bool sent) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  waiting_.erase(id);
+  if (sent) abandoned_.insert(id);
+}
+
+absl::StatusOr<Received> Connection::Await(uint64_t id, Deadline deadline) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  while (true) {
+    Waiter& waiter = waiting_.at(id);
+    absl::Status failure = over_;
+    if (waiter.answer.has_value()) {
+      Received answer = *std::move(waiter.answer);
+      waiting_.erase(id);
+      return answer;
+    }
+    if (failure.ok() && deadline.HasPassed()) {
+      failure = absl::DeadlineExceededError("no answer in time");
+      abandoned_.insert(id);
+    }
+    if (!failure.ok()) {
+      waiting_.erase(id);
+      return failure;
+    }
+    if (reading_) {
+      const absl::Duration rest = deadline.Remaining();
+      if (rest == absl::InfiniteDuration()) {
+        changed_.wait(lock);
+      } else {
+        changed_.wait_for(lock, absl::ToChronoNanoseconds(rest));
+      }
+      continue;
+    }
+    reading_ = true;
+    lock.unlock();
+    absl::Status read = ReadOne(deadline);
+    if (!read.ok() && !absl::IsDeadlineExceeded(read)) SetOver(read);
+    lock.lock();
+    reading_ = false;
+    changed_.notify_all();  // an answer has come, or another one must read now
+  }
+}
+
+absl::Status Connection::ReadOne(Deadline deadline) {
+  absl::StatusOr<Received> received =
+      channel_->Receive({.deadline = deadline, .cancellation = &interrupt_});
+  if (!received.ok()) return received.status();
+  return Handle(*std::move(received));
+}
+
+absl::Status Connection::Handle(Received received) {
+  schemas::Message::Which kind = schemas::Message::LEASES;
+  uint64_t id = kGoodbyeId;
+  absl::Status read = CatchKj([&] {
+    const schemas::Message::Reader root = received.root();
+    kind = root.which();
+    if (kind == schemas::Message::RESPONSE) id = root.getResponse().getId();
+    if (kind == schemas::Message::PONG) id = root.getPong();
+    return absl::OkStatus();
+  });
+  if (!read.ok()) return read;
+  switch (kind) {
+    case schemas::Message::LEASES:
+      return absl::OkStatus();
+    case schemas::Message::EVENT:
+      return PassOn(received);
+    case schemas::Message::RESPONSE:
+    case schemas::Message::PONG:
+    case schemas::Message::GOODBYE:
+      return Deliver(id, std::move(received));
+    default:
+      return absl::DataLossError(absl::StrCat("the worker sent a message of kind ",
+                                              static_cast<int>(kind),
+                                              ", which is not its to send"));
+  }
+}
+
+absl::Status Connection::Deliver(uint64_t id, Received received) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const auto waiter = waiting_.find(id);
+  if (waiter != waiting_.end() && !waiter->second.answer.has_value()) {
+    waiter->second.answer = std::move(received);
+    return absl::OkStatus();
+  }
+  if (abandoned_.erase(id) > 0) return absl::OkStatus();
+  return absl::DataLossError(
+      absl::StrCat("the worker answers ", id, ", which nobody has asked, or once more"));
+}
+
+absl::Status Connection::PassOn(const Received& received) {
+  LogRecord record = {.source = LogRecord::Source::kLog, .worker = pid(), .text = ""};
+  absl::Status read = CatchKj([&] {
+    const schemas::LogRecord::Reader log = received.root().getEvent().getLog();
+    record.severity = static_cast<LogSeverity>(std::min<int>(log.getSeverity(), 2));
+    record.text = log.getText().cStr();
+    return absl::OkStatus();
+  });
+  if (read.ok()) log_sink_(record);
+  return read;
+}
+
+void Connection::SetOver(const absl::Status& why) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (over_.ok()) over_ = why;
+  interrupt_.Cancel();
+  changed_.notify_all();
+}
+
+void Connection::EndProcess() {
+  const absl::Status why = over();
+  std::lock_guard<std::mutex> lock(end_mutex_);
+  if (!end_.has_value()) end_ = ObserveEnd(why);
+  output_->Finish();
+}
+
+WorkerEnd Connection::ObserveEnd(const absl::Status& why) {
+  // It has closed its connection: most likely because it ends, and how it does so is worth knowing.
+  if (absl::IsUnavailable(why)) {
+    if (std::optional<WorkerEnd> end = process_.Wait(Deadline::After(kTimeToEnd))) return *end;
+    process_.Kill();
+    return Misbehaved{.what = "it closed its connection and went on running"};
+  }
+  // A worker that refuses ends by itself, too.
+  if (absl::IsFailedPrecondition(why)) {
+    if (std::optional<WorkerEnd> end = process_.Wait(Deadline::After(kTimeToEnd))) return *end;
+  }
+  const WorkerEnd killed = process_.Kill();
+  if (absl::IsDeadlineExceeded(why)) {
+    return TimedOut{.phase = greeted_ ? "shutdown" : "handshake"};
+  }
+  if (absl::IsDataLoss(why)) return Misbehaved{.what = std::string(why.message())};
+  return killed;
+}
+
+absl::Status Connection::Lost(absl::string_view doing) {
+  EndProcess();
+  const absl::Status why = over();
+  std::string text =
+      absl::StrCat("the worker '", program_, "' ", DescribeEnd(*end()), " while ", doing);
+  // What is not told by the end itself.
+  if (!absl::IsUnavailable(why) && !absl::IsDataLoss(why) && !absl::IsDeadlineExceeded(why)) {
+    absl::StrAppend(&text, ": ", why.message());
+  }
+  absl::StrAppend(&text, StderrNote(*output_));
+  return absl::Status(why.code(), text);
+}
+
+}  // namespace slabpipe

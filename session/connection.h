@@ -1,0 +1,149 @@
+// Connection: one worker process, from its start to its end.
+//
+//   auto connection = Connection::Start(options, pool, codecs, end);
+//   absl::StatusOr<Object> result = (*connection)->Call("stats.mean", arguments, deadline);
+//   absl::Status gone = (*connection)->Shutdown(absl::Seconds(5));
+//
+// Calls run on their callers' threads. A caller sends its request, and then either reads the pipe,
+// or waits while another caller reads: whoever reads hands the others their answers. When the one
+// that reads has its own, another takes over.
+
+#ifndef SLABPIPE_SESSION_CONNECTION_H_
+#define SLABPIPE_SESSION_CONNECTION_H_
+
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "slabpipe/codec/object.h"
+#include "slabpipe/codec/registry.h"
+#include "slabpipe/session/argument.h"
+#include "slabpipe/session/channel.h"
+#include "slabpipe/session/child_process.h"
+#include "slabpipe/session/handshake.h"
+#include "slabpipe/session/log_sink.h"
+#include "slabpipe/session/output_reader.h"
+#include "slabpipe/session/target.h"
+#include "slabpipe/session/worker_end.h"
+#include "slabpipe/transport/shm_pool.h"
+#include "slabpipe/transport/wait.h"
+
+namespace slabpipe {
+
+struct ConnectionOptions {
+  std::string program;
+  std::vector<std::string> arguments;
+  EnvironmentChanges environment;
+  HelloInfo hello;
+  PipeOptions pipe;
+  absl::Duration start_timeout;
+  LogSink log_sink;
+};
+
+// Thread-safe. Borrows the pool, whose peer it is, and the registry.
+class Connection {
+ public:
+  // Spawns the worker and shakes hands. NOT_FOUND, PERMISSION_DENIED, RESOURCE_EXHAUSTED: it could
+  // not be spawned; DEADLINE_EXCEEDED: it said nothing in time; UNAVAILABLE: it ended;
+  // FAILED_PRECONDITION: it is of another version, or refuses. `end` is told how it ended, if it
+  // did.
+  static absl::StatusOr<std::unique_ptr<Connection>> Start(const ConnectionOptions& options,
+                                                           ShmPool& pool,
+                                                           const CodecRegistry& codecs,
+                                                           std::optional<WorkerEnd>& end);
+  ~Connection() { Kill(); }
+
+  // Errors of the function, and of arguments, are as the worker says; DEADLINE_EXCEEDED: the worker
+  // goes on, its answer will be dropped; UNAVAILABLE: the worker has ended, and how;
+  // FAILED_PRECONDITION: it had ended before.
+  absl::StatusOr<Object> Call(absl::string_view target, absl::Span<const ArgumentRef> arguments,
+                              Deadline deadline);
+  absl::Status Ping(Deadline deadline);
+  // Asks the worker to go, waits, kills it if it does not in time (DEADLINE_EXCEEDED). Calls that
+  // are waiting get their answers or, in the end, an error.
+  absl::Status Shutdown(absl::Duration grace);
+
+  // Kills the worker if it still runs; when this returns, end() is known.
+  void Kill();
+
+  const std::vector<TargetInfo>& targets() const { return targets_; }
+  pid_t pid() const { return process_.pid(); }
+  // Why nothing can be called any more; OK while it can.
+  absl::Status over() const;
+  // How the worker ended; nullopt while it runs.
+  std::optional<WorkerEnd> end() const;
+
+ private:
+  // One that waits for an answer.
+  struct Waiter {
+    std::optional<Received> answer;
+  };
+
+  Connection(const ConnectionOptions& options, ChildProcess process,
+             std::unique_ptr<OutputReader> output, std::unique_ptr<Channel> channel,
+             Cancellation interrupt);
+
+  absl::Status ShakeHands(const HelloInfo& hello, Deadline deadline);
+  absl::Status SendRequest(uint64_t id, absl::string_view target,
+                           absl::Span<const ArgumentRef> arguments, Deadline deadline);
+  absl::StatusOr<Object> ReadResponse(const Received& received, absl::string_view target);
+
+  // The id of the next request or ping, entered among those that wait. The status of over() if that
+  // is the case.
+  absl::StatusOr<uint64_t> Enter();
+  // Nobody waits for this answer any more. If the request was sent, it may still come.
+  void Abandon(uint64_t id, bool sent);
+  // The answer to `id`. DEADLINE_EXCEEDED, or why the connection is over.
+  absl::StatusOr<Received> Await(uint64_t id, Deadline deadline);
+  // Reads and handles one message, without the lock. DEADLINE_EXCEEDED if none comes; any other
+  // error is the connection's end.
+  absl::Status ReadOne(Deadline deadline);
+  absl::Status Handle(Received received);
+  absl::Status Deliver(uint64_t id, Received received);
+  absl::Status PassOn(const Received& received);
+
+  // The connection is over, for this reason; the first one stays.
+  void SetOver(const absl::Status& why);
+  // Waits for the process to end, or kills it.
+  void EndProcess();
+  WorkerEnd ObserveEnd(const absl::Status& why);
+  // The status for a caller that was `doing` something when the connection ended: how, and what
+  // stderr said last.
+  absl::Status Lost(absl::string_view doing);
+
+  const std::string program_;
+  ChildProcess process_;  // guarded by end_mutex_, but for pid()
+  std::unique_ptr<OutputReader> output_;
+  std::unique_ptr<Channel> channel_;
+  const LogSink log_sink_;
+  const Cancellation interrupt_;  // ends every wait, when the connection is over
+  std::vector<TargetInfo> targets_;
+  bool greeted_ = false;  // the handshake is over
+
+  mutable std::mutex mutex_;  // guards the next
+  std::condition_variable changed_;
+  std::unordered_map<uint64_t, Waiter> waiting_;
+  std::unordered_set<uint64_t> abandoned_;  // nobody waits for these answers any more
+  uint64_t next_id_ = 1;
+  bool reading_ = false;  // somebody reads the pipe
+  bool closing_ = false;  // Shutdown has begun
+  absl::Status over_;
+
+  mutable std::mutex end_mutex_;  // guards the next
+  std::optional<WorkerEnd> end_;
+};
+
+}  // namespace slabpipe
+
+#endif  // SLABPIPE_SESSION_CONNECTION_H_

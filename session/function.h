@@ -1,0 +1,160 @@
+// Function: a C++ function that a worker offers, whatever its parameters and result are.
+//
+//   Function f = MakeFunction([](const NdArray<const double>& x, int power) { return ...; });
+//
+// Parameters are taken by value or as const T&, where T is anything that a codec decodes;
+// absl::string_view works, too. The result is void, T, absl::Status, or absl::StatusOr<T>. What
+// arrives may only be read: an array parameter is an NdArray<const T>.
+
+#ifndef SLABPIPE_SESSION_FUNCTION_H_
+#define SLABPIPE_SESSION_FUNCTION_H_
+
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "slabpipe/codec/binding.h"
+#include "slabpipe/codec/object.h"
+#include "slabpipe/session/argument.h"
+
+namespace slabpipe {
+
+// Is given the result while it, and the arguments that it may point into, still live.
+using ResultSink = absl::FunctionRef<absl::Status(const ArgumentRef& result)>;
+
+struct Function {
+  std::vector<std::string> parameter_types;  // readable names
+  std::string result_type;
+  // Converts one object for each parameter, calls, and passes the result on. INVALID_ARGUMENT for
+  // an object that does not fit says which parameter it was ("argument 2: ..."); `names` are for
+  // that message. Lets exceptions of the function pass.
+  std::function<absl::Status(absl::Span<const Object> arguments,
+                             absl::Span<const std::string> names, ResultSink sink)>
+      call;
+};
+
+// Implementation details only below this line.
+
+namespace internal {
+
+template <typename T>
+struct IsStatusOr : std::false_type {};
+template <typename T>
+struct IsStatusOr<absl::StatusOr<T>> : std::true_type {
+  using Value = T;
+};
+
+// What a parameter of type P is decoded as.
+template <typename P>
+struct ParameterOf {
+  using Plain = std::remove_cvref_t<P>;
+  static_assert(!std::is_lvalue_reference_v<P> || std::is_const_v<std::remove_reference_t<P>>,
+                "a worker's function takes its arguments by value or as const T&");
+  using Stored = std::conditional_t<std::is_same_v<Plain, absl::string_view>, std::string, Plain>;
+  using Held = Decoded<Stored>;
+
+  static const Stored& Get(const Held& held) {
+    if constexpr (std::is_same_v<Held, Stored>) {
+      return held;
+    } else {
+      return *held;
+    }
+  }
+};
+
+std::string InArgument(size_t index, absl::Span<const std::string> names);
+
+template <typename P>
+absl::StatusOr<typename ParameterOf<P>::Held> ConvertArgument(const Object& object, size_t index,
+                                                              absl::Span<const std::string> names) {
+  auto converted = FromObject<typename ParameterOf<P>::Stored>(object);
+  if (converted.ok()) return converted;
+  return absl::Status(converted.status().code(),
+                      absl::StrCat(InArgument(index, names), ": ", converted.status().message()));
+}
+
+template <typename R>
+absl::Status PassResult(const R& result, ResultSink sink) {
+  if constexpr (std::is_same_v<R, absl::Status>) {
+    return result.ok() ? sink(ToArgumentRef(Value())) : result;
+  } else if constexpr (IsStatusOr<R>::value) {
+    return result.ok() ? sink(ToArgumentRef(*result)) : result.status();
+  } else {
+    return sink(ToArgumentRef(result));
+  }
+}
+
+template <typename R, typename... P>
+struct FunctionMaker {
+  template <typename F>
+  static Function Make(F function) {
+    Function made;
+    made.parameter_types = {TypeId::Of<std::remove_cvref_t<P>>().name()...};
+    made.result_type = TypeId::Of<std::remove_cvref_t<R>>().name();
+    made.call = [function = std::move(function)](absl::Span<const Object> arguments,
+                                                 absl::Span<const std::string> names,
+                                                 ResultSink sink) mutable {
+      return Call(function, arguments, names, sink, std::index_sequence_for<P...>());
+    };
+    return made;
+  }
+
+ private:
+  template <typename F, size_t... I>
+  static absl::Status Call(F& function, absl::Span<const Object> arguments,
+                           [[maybe_unused]] absl::Span<const std::string> names, ResultSink sink,
+                           std::index_sequence<I...>) {
+    if (arguments.size() != sizeof...(P)) {
+      return absl::InternalError("as many arguments as parameters are needed");
+    }
+    auto converted = std::make_tuple(ConvertArgument<P>(arguments[I], I, names)...);
+    absl::Status status;
+    (status.Update(std::get<I>(converted).status()), ...);
+    if (!status.ok()) return status;
+    if constexpr (std::is_void_v<R>) {
+      function(ParameterOf<P>::Get(*std::get<I>(converted))...);
+      return sink(ToArgumentRef(Value()));
+    } else {
+      return PassResult<std::remove_cvref_t<R>>(
+          function(ParameterOf<P>::Get(*std::get<I>(converted))...), sink);
+    }
+  }
+};
+
+// From a callable's type to its result and parameters.
+template <typename F>
+struct Signature : Signature<decltype(&F::operator())> {};
+template <typename R, typename... P>
+struct Signature<R (*)(P...)> : FunctionMaker<R, P...> {};
+template <typename R, typename C, typename... P>
+struct Signature<R (C::*)(P...)> : FunctionMaker<R, P...> {};
+template <typename R, typename C, typename... P>
+struct Signature<R (C::*)(P...) const> : FunctionMaker<R, P...> {};
+template <typename R, typename... P>
+struct Signature<R (*)(P...) noexcept> : FunctionMaker<R, P...> {};
+template <typename R, typename C, typename... P>
+struct Signature<R (C::*)(P...) noexcept> : FunctionMaker<R, P...> {};
+template <typename R, typename C, typename... P>
+struct Signature<R (C::*)(P...) const noexcept> : FunctionMaker<R, P...> {};
+
+}  // namespace internal
+
+// From a function pointer, a lambda, or any object with one operator().
+template <typename F>
+Function MakeFunction(F function) {
+  return internal::Signature<F>::Make(std::move(function));
+}
+
+}  // namespace slabpipe
+
+#endif  // SLABPIPE_SESSION_FUNCTION_H_

@@ -1,0 +1,181 @@
+// Session: a main process, its worker, and calls between them.
+//
+//   absl::StatusOr<slabpipe::Session> session = slabpipe::Session::Start({.program =
+//   "stats_worker"}); if (!session.ok()) ... slabpipe::NdArray<double> x =
+//   *session->NewArray<double>({1000, 1000});   // in shared memory: sending copies nothing
+//   absl::StatusOr<double> mean = session->Call<double>("stats.mean", x);
+//   absl::StatusOr<slabpipe::Dataset> fit = session->Call<slabpipe::Dataset>(
+//       {.timeout = absl::Minutes(5)}, "bayes.fit", table, slabpipe::Named("chains", 4));
+//   if (!fit.ok()) std::cerr << fit.status() << "\n";
+//
+// Errors. What the worker's function returned or threw comes with its own code, message and
+// traceback, and the worker goes on. UNAVAILABLE: the worker is lost; the message says how it
+// ended, what its stderr said last, and whether a new one is running. No call is ever repeated by
+// itself. DATA_LOSS: it broke the protocol, and was killed. DEADLINE_EXCEEDED: no answer in time;
+// the worker goes on, its answer will be dropped. INVALID_ARGUMENT: arguments that can't be sent,
+// or don't fit. NOT_FOUND: there is no such target. FAILED_PRECONDITION: there is no worker (any
+// more). RESOURCE_EXHAUSTED: no memory, no descriptors; the message names the limit.
+//
+// What a call has returned stays valid when the worker restarts, dies, or the session is gone.
+
+#ifndef SLABPIPE_SESSION_SESSION_H_
+#define SLABPIPE_SESSION_SESSION_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "slabpipe/codec/binding.h"
+#include "slabpipe/codec/dataset.h"
+#include "slabpipe/codec/ndarray.h"
+#include "slabpipe/codec/record.h"
+#include "slabpipe/codec/registry.h"
+#include "slabpipe/session/argument.h"
+#include "slabpipe/session/child_process.h"
+#include "slabpipe/session/handshake.h"
+#include "slabpipe/session/log_sink.h"
+#include "slabpipe/session/target.h"
+#include "slabpipe/session/worker_end.h"
+#include "slabpipe/transport/message_pipe.h"
+#include "slabpipe/transport/shm_pool.h"
+
+namespace slabpipe {
+
+struct SessionOptions {
+  // The worker: a path if there is a '/' in it; otherwise looked for beside this program's
+  // executable, then in PATH.
+  std::string program;
+  std::vector<std::string> arguments = {};
+  // Variables to set, or (std::nullopt) to unset, for the worker.
+  EnvironmentChanges environment = {};
+  // How long the worker may take from being started to saying hello.
+  absl::Duration start_timeout = absl::Seconds(10);
+  // For calls that don't say otherwise. A call without a deadline ends with the worker, or with
+  // Shutdown.
+  absl::Duration call_timeout = absl::InfiniteDuration();
+  // How long the destructor lets the worker finish what it runs.
+  absl::Duration shutdown_grace = absl::Seconds(5);
+  // When the worker is lost in a call: whether to start a new one. The call itself fails either
+  // way.
+  bool restart_after_crash = true;
+  // Where the worker's output and log records go.
+  LogSink log_sink = LogToStderr;
+  // The built-in codecs if null. Shared with the session: fill it first.
+  std::shared_ptr<const CodecRegistry> codecs = nullptr;
+  SegmentKind segments = SegmentKind::kMemfd;
+  // How much free shared memory this side keeps warm for reuse.
+  size_t max_kept_bytes = size_t{1} << 30;
+  PipeOptions pipe = {};
+};
+
+struct CallOptions {
+  // SessionOptions::call_timeout if none.
+  std::optional<absl::Duration> timeout = std::nullopt;
+};
+
+struct SessionStats {
+  ShmPoolStats pool;
+  uint64_t calls = 0;     // begun
+  uint64_t restarts = 0;  // workers started after the first
+};
+
+// Movable. Thread-safe, but for being moved and destroyed.
+class Session {
+ public:
+  // Starts the worker and shakes hands. The errors are those of Connection::Start: NOT_FOUND with
+  // where the program was looked for; UNAVAILABLE and DEADLINE_EXCEEDED for a worker that ended or
+  // said nothing, with its stderr; ...
+  static absl::StatusOr<Session> Start(SessionOptions options);
+  Session(Session&&) noexcept;
+  Session& operator=(Session&&) noexcept;
+  // As Shutdown(shutdown_grace).
+  ~Session();
+
+  // Calls a function of the worker's. Arguments are anything that a codec accepts, and Named(name,
+  // value) after the positional ones; arrays that lie in shared memory are not copied. R is what
+  // the result is to be taken as:
+  //   R that keeps its bytes by itself (numbers, texts, Value, NdArray, Dataset, ...)   StatusOr<R>
+  //   any other R (a codec of your own) StatusOr<Leased<R>> Object (any result, to be looked at)
+  //   StatusOr<Object> void (the result is dropped) Status
+  template <typename R = void, typename... Args>
+  auto Call(absl::string_view target, const Args&... arguments) {
+    return Call<R>(CallOptions(), target, arguments...);
+  }
+  template <typename R = void, typename... Args>
+  auto Call(const CallOptions& options, absl::string_view target, const Args&... arguments) {
+    const std::vector<ArgumentRef> refs = {ToArgumentRef(arguments)...};
+    absl::StatusOr<Object> result = CallObject(options, target, refs);
+    if constexpr (std::is_void_v<R>) {
+      return result.status();
+    } else {
+      return Convert<R>(target, result);
+    }
+  }
+  absl::StatusOr<Object> CallObject(const CallOptions& options, absl::string_view target,
+                                    absl::Span<const ArgumentRef> arguments);
+
+  // Whether the worker answers. It does so after what it is running. The errors are those of a
+  // call.
+  absl::Status Ping(absl::Duration timeout);
+
+  // Asks the worker to go, waits at most `grace` for it to finish what it runs, and kills it then
+  // (DEADLINE_EXCEEDED). Calls that are waiting get their answers, or an error at the end of the
+  // grace. Afterwards calls fail, until Restart.
+  absl::Status Shutdown(absl::Duration grace);
+
+  // Ends the worker, if one runs, and starts a new one; with another environment, if one is given.
+  // Errors as for Start; then there is no worker, and Restart may be tried again.
+  absl::Status Restart(std::optional<EnvironmentChanges> environment = std::nullopt);
+
+  // An array in shared memory, writable, its elements undefined: as an argument it is not copied,
+  // at any size. Don't write to it while the worker uses it. It may outlive the session.
+  // INVALID_ARGUMENT for a shape that is none; RESOURCE_EXHAUSTED.
+  template <ArrayElement T>
+  absl::StatusOr<NdArray<T>> NewArray(absl::Span<const int64_t> shape,
+                                      Order order = Order::kRowMajor) {
+    absl::StatusOr<AnyNdArray> array = NewAnyArray(kElementTypeOf<T>, shape, order);
+    if (!array.ok()) return array.status();
+    return NdArray<T>::FromAny(*array);
+  }
+  absl::StatusOr<AnyNdArray> NewAnyArray(ElementType type, absl::Span<const int64_t> shape,
+                                         Order order = Order::kRowMajor);
+
+  // What the worker offers, in its order. Empty if there is no worker.
+  std::vector<TargetInfo> targets() const;
+  // -1 if there is none.
+  pid_t worker_pid() const;
+  // How the last worker that ended did so.
+  std::optional<WorkerEnd> last_end() const;
+  SessionStats stats() const;
+
+ private:
+  class Core;
+  explicit Session(std::unique_ptr<Core> core);
+
+  template <typename R>
+  static absl::StatusOr<Decoded<R>> Convert(absl::string_view target,
+                                            const absl::StatusOr<Object>& result) {
+    if (!result.ok()) return result.status();
+    absl::StatusOr<Decoded<R>> converted = FromObject<R>(*result);
+    if (converted.ok()) return converted;
+    return absl::Status(converted.status().code(),
+                        absl::StrCat("the result of ", target, ": ", converted.status().message()));
+  }
+
+  std::unique_ptr<Core> core_;
+};
+
+}  // namespace slabpipe
+
+#endif  // SLABPIPE_SESSION_SESSION_H_

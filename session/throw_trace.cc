@@ -1,0 +1,55 @@
+#include "slabpipe/session/throw_trace.h"
+
+#include <dlfcn.h>
+
+#include <cstdlib>
+
+#include "absl/debugging/stacktrace.h"
+#include "absl/debugging/symbolize.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace slabpipe {
+namespace {
+
+constexpr int kMaxFrames = 48;
+
+struct Trace {
+  void* frames[kMaxFrames];
+  int depth = 0;
+};
+thread_local Trace last_throw;
+
+}  // namespace
+
+std::vector<std::string> LastThrowTrace() {
+  std::vector<std::string> lines;
+  for (int i = 0; i < last_throw.depth; ++i) {
+    // A return address may lie behind its function's end: one byte before is inside the call.
+    const void* call = static_cast<const char*>(last_throw.frames[i]) - 1;
+    char name[512];
+    lines.push_back(absl::Symbolize(call, name, sizeof(name)) ? std::string(name)
+                                                              : absl::StrFormat("%p", call));
+  }
+  return lines;
+}
+
+void ClearThrowTrace() { last_throw.depth = 0; }
+
+}  // namespace slabpipe
+
+extern "C" {
+
+using ThrowFunction = void (*)(void*, void*, void (*)(void*));
+
+// SUBTLE: takes the place of the runtime's function of this name for the whole program; the
+// runtime's is the next one.
+__attribute__((noreturn, visibility("default"))) void __cxa_throw(void* exception, void* type,
+                                                                  void (*destructor)(void*)) {
+  static const auto next = reinterpret_cast<ThrowFunction>(::dlsym(RTLD_NEXT, "__cxa_throw"));
+  slabpipe::last_throw.depth =
+      absl::GetStackTrace(slabpipe::last_throw.frames, slabpipe::kMaxFrames, /*skip_count=*/1);
+  if (next != nullptr) next(exception, type, destructor);
+  std::abort();  // not reached: the runtime's function does not return
+}
+}
