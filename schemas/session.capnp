@@ -1,7 +1,7 @@
 # The protocol between a main process and its worker.
 #
-# Transport. Messages travel over one Unix stream socket, framed as docs/wire-format.md says, in order, each with up to 16
-# file descriptors. Main has one end; the worker inherits the other as the descriptor whose number is in its environment
+# Transport. Messages travel over one Unix stream socket, framed as docs/wire-format.md says, in order, each with up to
+# 253 file descriptors (unix(7)). Main has one end; the worker inherits the other as the descriptor whose number is in its environment
 # variable SLABPIPE_FD.
 #
 # States of a connection:
@@ -27,7 +27,7 @@
 # worker exits; main ends the worker's process and says how. Only these concern a single call instead: an unknown target,
 # arguments that don't decode or don't fit, and what the function itself reports; they come back as `Response.error`.
 #
-# Limits (defaults; a receiver applies its own): message 64 MiB, 64 levels of nesting, 16 descriptors, 1,024 mapped
+# Limits (defaults; a receiver applies its own): message 64 MiB, 64 levels of nesting, 253 descriptors, 1,024 mapped
 # segments.
 
 @0xe91b60d7f2a83c45;

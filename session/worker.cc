@@ -91,6 +91,7 @@ class Worker::Server {
   absl::StatusOr<AnyNdArray> NewArray(ElementType type, absl::Span<const int64_t> shape,
                                       Order order);
   bool Log(LogSeverity severity, absl::string_view text);
+  ShmPoolStats pool_stats() const { return pool_ == nullptr ? ShmPoolStats() : pool_->stats(); }
 
  private:
   absl::Status Greet();
@@ -335,6 +336,8 @@ absl::StatusOr<AnyNdArray> Worker::NewAnyArray(ElementType type, absl::Span<cons
                                                Order order) {
   return server_->NewArray(type, shape, order);
 }
+
+ShmPoolStats Worker::pool_stats() const { return server_->pool_stats(); }
 
 void Worker::Log(LogSeverity severity, absl::string_view text) {
   if (!server_->Log(severity, text)) Complain(0, text);

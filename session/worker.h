@@ -33,6 +33,7 @@
 #include "slabpipe/session/function.h"
 #include "slabpipe/session/log_sink.h"
 #include "slabpipe/session/target.h"
+#include "slabpipe/transport/shm_pool.h"
 
 namespace slabpipe {
 
@@ -76,6 +77,9 @@ class Worker {
   }
   absl::StatusOr<AnyNdArray> NewAnyArray(ElementType type, absl::Span<const int64_t> shape,
                                          Order order = Order::kRowMajor);
+
+  // Of this side's shared memory. All zero before Serve.
+  ShmPoolStats pool_stats() const;
 
   // A line for main's log. Goes to stderr while there is no main.
   void Log(LogSeverity severity, absl::string_view text);

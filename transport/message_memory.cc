@@ -10,6 +10,8 @@ namespace {
 constexpr uint16_t kNoDescriptor = 0xffff;
 // Cap'n Proto can state a long list in few bytes; this bounds the memory that one costs here.
 constexpr unsigned kMaxRefs = 1u << 22;
+// More than a peer may have (PeerSegmentsOptions::max_segments) and more than a message needs.
+constexpr unsigned kMaxSegments = 4096;
 
 absl::string_view View(capnp::Text::Reader text) { return {text.cStr(), text.size()}; }
 
@@ -140,6 +142,10 @@ absl::StatusOr<IncomingMemory> IncomingMemory::Accept(schemas::MemoryTable::Read
 absl::Status IncomingMemory::AcceptSegments(schemas::MemoryTable::Reader table,
                                             std::vector<UniqueFd>& descriptors, ShmPool& pool) {
   const std::shared_ptr<PeerSegments> peer = pool.peer();
+  if (table.getSegments().size() > kMaxSegments) {
+    return absl::DataLossError(absl::StrCat("a message names ", table.getSegments().size(),
+                                            " segments; at most ", kMaxSegments, " are allowed"));
+  }
   for (const schemas::SegmentGrant::Reader grant : table.getSegments()) {
     const absl::string_view name = View(grant.getName());
     absl::StatusOr<UniqueFd> descriptor = TakeDescriptor(grant.getDescriptor(), descriptors);

@@ -34,8 +34,8 @@ namespace slabpipe {
 struct PipeOptions {
   // The largest message, in bytes, sent or received. What is larger belongs into shared memory.
   size_t max_message_bytes = size_t{64} << 20;
-  // The most descriptors that one message may bring.
-  size_t max_descriptors = 16;
+  // The most descriptors that one message may bring. The kernel takes no more than 253 (unix(7)).
+  size_t max_descriptors = 253;
 };
 
 // A message that has arrived, in private memory, with the descriptors that came along. Move-only.

@@ -1,0 +1,469 @@
+#include "slabpipe/transport/slab_heap.h"
+
+#include <string.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "slabpipe/tests/testing/fake_segment_provider.h"
+#include "slabpipe/tests/testing/process_state.h"
+#include "slabpipe/tests/testing/status_matchers.h"
+#include "slabpipe/tests/testing/watchdog.h"
+#include "slabpipe/transport/memfd_segment.h"
+#include "slabpipe/transport/posix_segment.h"
+
+namespace slabpipe {
+namespace {
+
+using ::slabpipe::tests::FakeSegmentProvider;
+using ::slabpipe::tests::IsOk;
+using ::slabpipe::tests::StatusIs;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+using LeasePtr = std::shared_ptr<const Lease>;
+
+constexpr size_t kSmall = size_t{64} << 10;  // the smallest slab there is
+
+class SlabHeapTest : public ::testing::Test {
+ protected:
+  std::shared_ptr<SlabHeap> NewHeap(size_t max_kept_bytes = size_t{1} << 30) {
+    return SlabHeap::Create({.name_prefix = "m.", .max_kept_bytes = max_kept_bytes}, provider_);
+  }
+  static LeasePtr Open(SlabHeap& heap, size_t capacity = kSmall) {
+    absl::StatusOr<LeasePtr> lease = heap.Open(capacity);
+    EXPECT_THAT(lease, IsOk());
+    return lease.ok() ? *std::move(lease) : nullptr;
+  }
+
+  std::shared_ptr<FakeSegmentProvider> provider_ =
+      std::make_shared<FakeSegmentProvider>(std::make_shared<MemfdSegmentProvider>());
+
+ private:
+  tests::Watchdog watchdog_;
+};
+
+TEST_F(SlabHeapTest, OpensAWritableSlabOfAtLeastTheCapacity) {
+  for (size_t capacity : {size_t{0}, size_t{1}, kSmall, kSmall + 1, size_t{1'000'000}}) {
+    std::shared_ptr<SlabHeap> heap = NewHeap();
+    LeasePtr lease = Open(*heap, capacity);
+    EXPECT_GE(lease->segment().size_bytes(), capacity);
+    EXPECT_LE(lease->segment().size_bytes(), std::max(kSmall, capacity + capacity / 4 + 1));
+    EXPECT_NE(lease->segment().mutable_data(), nullptr);
+    EXPECT_EQ(lease->generation(), 1u);
+    EXPECT_EQ(lease->origin(), heap.get());
+    EXPECT_TRUE(heap->OwnsName(lease->segment().name()));
+  }
+}
+
+TEST_F(SlabHeapTest, SlabsInUseAreNotHandedOutAgain) {
+  std::shared_ptr<SlabHeap> heap = NewHeap();
+  LeasePtr first = Open(*heap);
+  LeasePtr second = Open(*heap);
+  EXPECT_NE(&first->segment(), &second->segment());
+  EXPECT_NE(first->segment().name(), second->segment().name());
+  EXPECT_EQ(heap->stats().segments, 2u);
+}
+
+TEST_F(SlabHeapTest, AFreeSlabIsUsedAgainInTheNextGeneration) {
+  std::shared_ptr<SlabHeap> heap = NewHeap();
+  const Segment* segment = &Open(*heap)->segment();
+  EXPECT_EQ(heap->stats().free_bytes, kSmall);
+  for (uint64_t generation = 2; generation < 10; ++generation) {
+    LeasePtr lease = Open(*heap);
+    EXPECT_EQ(&lease->segment(), segment);
+    EXPECT_EQ(lease->generation(), generation);
+  }
+  EXPECT_EQ(provider_->creates(), 1);
+  EXPECT_EQ(heap->stats().segments_created, 1u);
+  EXPECT_EQ(heap->stats().slabs_reused, 8u);
+}
+
+TEST_F(SlabHeapTest, MemoryThatIsUsedAgainIsWarm) {
+  constexpr size_t kBytes = 8 << 20;
+  constexpr int64_t kPages = kBytes / 4096;
+  std::shared_ptr<SlabHeap> heap = NewHeap();
+  memset(Open(*heap, kBytes)->segment().mutable_data(), 1, kBytes);
+  LeasePtr again = Open(*heap, kBytes);
+  EXPECT_EQ(again->segment().data()[kBytes - 1], std::byte{1}) << "what the last use left there";
+  const int64_t before = tests::PageFaults();
+  memset(again->segment().mutable_data(), 2, kBytes);
+  EXPECT_LT(tests::PageFaults() - before, kPages / 16);
+}
+
+TEST_F(SlabHeapTest, TheBestFitIsTaken) {
+  std::shared_ptr<SlabHeap> heap = NewHeap();
+  LeasePtr large = Open(*heap, 4 * kSmall);
+  LeasePtr medium = Open(*heap, 2 * kSmall);
+  const Segment* medium_segment = &medium->segment();
+  medium.reset();
+  large.reset();
+  EXPECT_EQ(&Open(*heap, 2 * kSmall)->segment(), medium_segment);
+  EXPECT_EQ(provider_->creates(), 2);
+}
+
+TEST_F(SlabHeapTest, ASmallRequestDoesNotTakeABigSlab) {
+  std::shared_ptr<SlabHeap> heap = NewHeap();
+  Open(*heap, 64 * kSmall).reset();
+  LeasePtr small = Open(*heap, 1);
+  EXPECT_EQ(small->segment().size_bytes(), kSmall);
+}
+
+TEST_F(SlabHeapTest, ALargerSlabIsTakenIfItIsNotMuchLarger) {
+  std::shared_ptr<SlabHeap> heap = NewHeap();
+  Open(*heap, 4 * kSmall).reset();
+  EXPECT_EQ(Open(*heap, 1)->segment().size_bytes(), 4 * kSmall);
+}
+
+TEST_F(SlabHeapTest, SimilarRequestsShareASlab) {
+  std::shared_ptr<SlabHeap> heap = NewHeap();
+  for (size_t capacity = 1'000'000; capacity > 930'000; capacity -= 10'000) {
+    EXPECT_NE(Open(*heap, capacity), nullptr);
+  }
+  EXPECT_EQ(provider_->creates(), 1);
+}
+
+TEST_F(SlabHeapTest, ASlabIsFreeOnlyWhenLeasesAndGrantsAreGone) {
+  std::shared_ptr<SlabHeap> heap = NewHeap();
+  LeasePtr lease = Open(*heap);
+  LeasePtr another = *heap->Find("m.1", 1);
+  heap->Grant(*lease);
+  heap->Grant(*lease);
+  lease.reset();
+  EXPECT_EQ(heap->stats().free_bytes, 0u);
+  another.reset();
+  EXPECT_EQ(heap->stats().free_bytes, 0u);
+  EXPECT_EQ(heap->stats().grants_out, 2u);
+  EXPECT_THAT(heap->Return("m.1", 1, 1), IsOk());
+  EXPECT_EQ(heap->stats().free_bytes, 0u);
+  EXPECT_THAT(heap->Return("m.1", 1, 1), IsOk());
+  EXPECT_EQ(heap->stats().free_bytes, kSmall);
+  EXPECT_EQ(heap->stats().grants_out, 0u);
+}
+
+TEST_F(SlabHeapTest, FindsOnlyUsesThatGoOn) {
+  std::shared_ptr<SlabHeap> heap = NewHeap();
+  LeasePtr lease = Open(*heap);
+  EXPECT_THAT(heap->Find("m.1", 1), IsOk());
+  const auto not_found = StatusIs(absl::StatusCode::kNotFound);
+  EXPECT_THAT(heap->Find("m.1", 2), not_found);
+  EXPECT_THAT(heap->Find("m.2", 1), not_found);
+  lease.reset();
+  EXPECT_THAT(heap->Find("m.1", 1), not_found) << "that use is over";
+  lease = Open(*heap);
+  EXPECT_THAT(heap->Find("m.1", 1), not_found) << "stale";
+  EXPECT_THAT(heap->Find("m.1", 2), IsOk());
+}
+
+TEST_F(SlabHeapTest, AnEchoMustNameWhatThePeerHolds) {
+  std::shared_ptr<SlabHeap> heap = NewHeap();
+  LeasePtr lease = Open(*heap);
+  const auto stale = StatusIs(absl::StatusCode::kDataLoss, HasSubstr("stale"));
+  EXPECT_THAT(heap->FindGranted("m.1", 1), stale) << "in use here, but never granted";
+  heap->Grant(*lease);
+  EXPECT_THAT(heap->FindGranted("m.1", 1), IsOk());
+  EXPECT_THAT(heap->FindGranted("m.1", 0), stale);
+  EXPECT_THAT(heap->FindGranted("m.1", 2), stale);
+  EXPECT_THAT(heap->FindGranted("m.2", 1), stale);
+  EXPECT_THAT(heap->Return("m.1", 1, 1), IsOk());
+  EXPECT_THAT(heap->FindGranted("m.1", 1), stale) << "it has given that back";
+}
+
+TEST_F(SlabHeapTest, OwnsItsNamesOnly) {
+  std::shared_ptr<SlabHeap> heap = NewHeap();
+  EXPECT_TRUE(heap->OwnsName("m.1"));
+  EXPECT_FALSE(heap->OwnsName("w.1"));
+  EXPECT_FALSE(heap->OwnsName("m"));
+  EXPECT_FALSE(heap->OwnsName(""));
+}
+
+TEST_F(SlabHeapTest, TheDescriptorGoesAlongOnce) {
+  std::shared_ptr<SlabHeap> heap = NewHeap();
+  LeasePtr lease = Open(*heap);
+  const SegmentGrantInfo first = heap->Grant(*lease);
+  EXPECT_EQ(first.name, "m.1");
+  EXPECT_EQ(first.generation, 1u);
+  EXPECT_EQ(first.size_bytes, kSmall);
+  EXPECT_EQ(first.descriptor, lease->segment().descriptor());
+  EXPECT_EQ(heap->Grant(*lease).descriptor, -1);
+  lease.reset();
+  EXPECT_THAT(heap->Return("m.1", 1, 2), IsOk());
+  lease = Open(*heap);
+  EXPECT_EQ(heap->Grant(*lease).descriptor, -1) << "the peer has it mapped still";
+}
+
+TEST_F(SlabHeapTest, AGrantThatWasNotSentIsTakenBack) {
+  std::shared_ptr<SlabHeap> heap = NewHeap();
+  LeasePtr lease = Open(*heap);
+  const SegmentGrantInfo grant = heap->Grant(*lease);
+  heap->Ungrant(grant);
+  EXPECT_EQ(heap->stats().grants_out, 0u);
+  EXPECT_EQ(heap->Grant(*lease).descriptor, grant.descriptor) << "the peer never got it";
+  lease.reset();
+  EXPECT_EQ(heap->stats().free_bytes, 0u);
+}
+
+TEST_F(SlabHeapTest, TakingTheLastGrantBackFreesTheSlab) {
+  std::shared_ptr<SlabHeap> heap = NewHeap();
+  LeasePtr lease = Open(*heap);
+  const SegmentGrantInfo grant = heap->Grant(*lease);
+  lease.reset();
+  heap->Ungrant(grant);
+  EXPECT_EQ(heap->stats().free_bytes, kSmall);
+  heap->Ungrant(grant);  // the second time it means nothing
+  EXPECT_EQ(heap->stats().free_bytes, kSmall);
+}
+
+TEST_F(SlabHeapTest, ReturnsOfWhatThePeerDoesNotHoldAreRefused) {
+  std::shared_ptr<SlabHeap> heap = NewHeap();
+  LeasePtr lease = Open(*heap);
+  heap->Grant(*lease);
+  heap->Grant(*lease);
+  const struct {
+    absl::string_view name;
+    uint64_t generation, count;
+  } bad[] = {{"m.1", 1, 0}, {"m.1", 1, 3}, {"m.1", 1, std::numeric_limits<uint64_t>::max()},
+             {"m.1", 0, 1}, {"m.1", 2, 1}, {"m.2", 1, 1},
+             {"w.1", 1, 1}, {"", 1, 1}};
+  for (const auto& b : bad) {
+    EXPECT_THAT(
+        heap->Return(b.name, b.generation, b.count),
+        StatusIs(absl::StatusCode::kDataLoss,
+                 AllOf(HasSubstr("does not hold"), HasSubstr("'" + std::string(b.name) + "'"))))
+        << b.name << " " << b.generation << " " << b.count;
+  }
+  EXPECT_EQ(heap->stats().grants_out, 2u);
+  EXPECT_THAT(heap->Return("m.1", 1, 2), IsOk());
+  EXPECT_THAT(heap->Return("m.1", 1, 1), StatusIs(absl::StatusCode::kDataLoss)) << "twice";
+}
+
+TEST_F(SlabHeapTest, WhatADeadPeerHeldIsBack) {
+  std::shared_ptr<SlabHeap> heap = NewHeap();
+  LeasePtr kept = Open(*heap);
+  LeasePtr dropped = Open(*heap);
+  const int descriptor = heap->Grant(*kept).descriptor;
+  heap->Grant(*dropped);
+  dropped.reset();
+  heap->PeerGone();
+  EXPECT_EQ(heap->stats().grants_out, 0u);
+  EXPECT_EQ(heap->stats().free_bytes, kSmall) << "what this side uses itself stays in use";
+  EXPECT_EQ(heap->Grant(*kept).descriptor, descriptor) << "the next peer has nothing mapped";
+}
+
+TEST_F(SlabHeapTest, TheNextPeerIsNotToldOfWhatOnlyTheDeadOneKnew) {
+  // Eight slabs are free, and all the room for free ones is taken: when another eight come back
+  // from the dead peer, those must go.
+  constexpr size_t kSlabs = 8;
+  std::shared_ptr<SlabHeap> heap = NewHeap(kSlabs * kSmall);
+  std::vector<LeasePtr> leases;
+  for (size_t i = 0; i < 2 * kSlabs; ++i) {
+    leases.push_back(Open(*heap));
+    heap->Grant(*leases.back());
+  }
+  for (size_t i = 0; i < kSlabs; ++i) {
+    EXPECT_THAT(heap->Return(leases[i]->segment().name(), 1, 1), IsOk());
+  }
+  leases.clear();
+  EXPECT_EQ(heap->stats().free_bytes, kSlabs * kSmall);
+  heap->PeerGone();
+  EXPECT_EQ(heap->stats().segments, kSlabs);
+  EXPECT_THAT(heap->TakeRetired(), IsEmpty());
+}
+
+TEST_F(SlabHeapTest, TheNextPeerIsNotToldOfWhatWasRetiredBefore) {
+  std::shared_ptr<SlabHeap> heap = NewHeap(0);
+  heap->Grant(*Open(*heap));
+  EXPECT_THAT(heap->Return("m.1", 1, 1), IsOk());
+  heap->PeerGone();
+  EXPECT_THAT(heap->TakeRetired(), IsEmpty());
+}
+
+TEST_F(SlabHeapTest, KeepsNoMoreFreeMemoryThanTheCap) {
+  std::shared_ptr<SlabHeap> heap = NewHeap(3 * kSmall);
+  std::vector<LeasePtr> leases;
+  for (int i = 0; i < 5; ++i) leases.push_back(Open(*heap));
+  EXPECT_EQ(heap->stats().bytes, 5 * kSmall) << "the cap is on what is free";
+  leases.clear();
+  EXPECT_EQ(heap->stats().free_bytes, 3 * kSmall);
+  EXPECT_EQ(heap->stats().bytes, 3 * kSmall);
+  EXPECT_EQ(tests::SegmentMappings(), 3u);
+}
+
+TEST_F(SlabHeapTest, TheLeastRecentlyFreedGoFirst) {
+  std::shared_ptr<SlabHeap> heap = NewHeap(2 * kSmall);
+  std::array<LeasePtr, 3> leases = {Open(*heap), Open(*heap), Open(*heap)};
+  leases[1].reset();
+  leases[0].reset();
+  leases[2].reset();
+  EXPECT_EQ(tests::SegmentMappings("m.2"), 0u);
+  EXPECT_EQ(tests::SegmentMappings("m.1"), 1u);
+  EXPECT_EQ(tests::SegmentMappings("m.3"), 1u);
+}
+
+TEST_F(SlabHeapTest, ThePeerIsToldOfWhatItHasMapped) {
+  std::shared_ptr<SlabHeap> heap = NewHeap(0);
+  LeasePtr granted = Open(*heap);
+  heap->Grant(*granted);
+  Open(*heap).reset();  // m.2, which the peer never saw
+  granted.reset();
+  EXPECT_THAT(heap->TakeRetired(), IsEmpty()) << "still granted";
+  EXPECT_THAT(heap->Return("m.1", 1, 1), IsOk());
+  EXPECT_THAT(heap->TakeRetired(), ElementsAre("m.1"));
+  EXPECT_THAT(heap->TakeRetired(), IsEmpty()) << "once";
+  heap->RestoreRetired({"m.1"});
+  EXPECT_THAT(heap->TakeRetired(), ElementsAre("m.1"));
+}
+
+TEST_F(SlabHeapTest, ThePeerIsNotToldOfASegmentWhoseGrantWasNotSent) {
+  for (bool by_descriptor : {true, false}) {
+    std::shared_ptr<SegmentProvider> provider;
+    if (by_descriptor) provider = std::make_shared<MemfdSegmentProvider>();
+    if (!by_descriptor) provider = std::make_shared<PosixSegmentProvider>();
+    auto heap = SlabHeap::Create(
+        {.name_prefix = PosixSegmentPrefix() + "heap.", .max_kept_bytes = 0}, provider);
+    LeasePtr lease = Open(*heap);
+    heap->Ungrant(heap->Grant(*lease));
+    lease.reset();
+    EXPECT_THAT(heap->TakeRetired(), IsEmpty()) << by_descriptor;
+  }
+}
+
+TEST_F(SlabHeapTest, TheSecondOfTwoGrantsMayBeTakenBack) {
+  std::shared_ptr<SlabHeap> heap = NewHeap(0);
+  LeasePtr lease = Open(*heap);
+  heap->Grant(*lease);                 // sent
+  heap->Ungrant(heap->Grant(*lease));  // not sent
+  lease.reset();
+  EXPECT_THAT(heap->Return("m.1", 1, 1), IsOk());
+  EXPECT_THAT(heap->TakeRetired(), ElementsAre("m.1")) << "the peer has it by the first";
+}
+
+TEST_F(SlabHeapTest, ClosingGivesUpWhatIsFreeNowAndLater) {
+  std::shared_ptr<SlabHeap> heap = NewHeap();
+  LeasePtr kept = Open(*heap);
+  Open(*heap).reset();
+  heap->Close();
+  EXPECT_EQ(heap->stats().segments, 1u);
+  EXPECT_EQ(tests::SegmentMappings(), 1u);
+  EXPECT_THAT(heap->Open(1), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("closed")));
+  kept->segment().mutable_data()[0] = std::byte{1};
+  kept.reset();
+  EXPECT_EQ(heap->stats().segments, 0u);
+  EXPECT_EQ(tests::SegmentMappings(), 0u);
+}
+
+TEST_F(SlabHeapTest, LeasesOutliveTheOwnerOfTheHeap) {
+  LeasePtr lease;
+  {
+    std::shared_ptr<SlabHeap> heap = NewHeap();
+    lease = Open(*heap);
+    heap->Grant(*lease);
+    heap->Close();
+  }
+  lease->segment().mutable_data()[kSmall - 1] = std::byte{1};
+  EXPECT_EQ(tests::SegmentMappings(), 1u);
+  lease.reset();
+  EXPECT_EQ(tests::SegmentMappings(), 0u);
+}
+
+TEST_F(SlabHeapTest, ExhaustionIsRetriedOnceTheFreeMemoryIsGivenUp) {
+  std::shared_ptr<SlabHeap> heap = NewHeap();
+  Open(*heap).reset();  // free, but too small for what follows
+  provider_->FailNextCreate(absl::ResourceExhaustedError("first"));
+  LeasePtr lease = Open(*heap, 1 << 20);
+  ASSERT_NE(lease, nullptr);
+  EXPECT_EQ(heap->stats().segments, 1u);
+  EXPECT_EQ(heap->stats().free_bytes, 0u);
+  EXPECT_EQ(tests::SegmentMappings(), 1u);
+  EXPECT_EQ(provider_->creates(), 3);
+}
+
+TEST_F(SlabHeapTest, ExhaustionIsReportedWhenNothingCanBeGivenUp) {
+  std::shared_ptr<SlabHeap> heap = NewHeap();
+  provider_->FailNextCreate(absl::ResourceExhaustedError("ulimit"));
+  EXPECT_THAT(heap->Open(1), StatusIs(absl::StatusCode::kResourceExhausted, "ulimit"));
+  EXPECT_EQ(provider_->creates(), 1);
+  EXPECT_EQ(heap->stats().segments, 0u);
+  EXPECT_THAT(heap->Open(1), IsOk()) << "the heap is good still";
+}
+
+TEST_F(SlabHeapTest, ExhaustionIsReportedWhenTheRetryFailsToo) {
+  std::shared_ptr<SlabHeap> heap = NewHeap();
+  Open(*heap).reset();
+  provider_->FailNextCreate(absl::ResourceExhaustedError("first"));
+  provider_->FailNextCreate(absl::ResourceExhaustedError("second"));
+  EXPECT_THAT(heap->Open(1 << 20), StatusIs(absl::StatusCode::kResourceExhausted, "second"));
+  EXPECT_EQ(heap->stats().segments, 0u);
+  EXPECT_EQ(heap->stats().bytes, 0u);
+}
+
+TEST_F(SlabHeapTest, OtherFailuresAreNotRetried) {
+  std::shared_ptr<SlabHeap> heap = NewHeap();
+  Open(*heap).reset();
+  provider_->FailNextCreate(absl::InternalError("broken"));
+  EXPECT_THAT(heap->Open(1 << 20), StatusIs(absl::StatusCode::kInternal, "broken"));
+  EXPECT_EQ(heap->stats().free_bytes, kSmall) << "nothing was given up for it";
+}
+
+TEST_F(SlabHeapTest, ACapacityBeyondAnyAddressSpaceIsRefused) {
+  std::shared_ptr<SlabHeap> heap = NewHeap();
+  for (size_t capacity : {size_t{1} << 62, std::numeric_limits<size_t>::max() / 2 + 1,
+                          std::numeric_limits<size_t>::max()}) {
+    EXPECT_THAT(heap->Open(capacity), StatusIs(absl::StatusCode::kResourceExhausted)) << capacity;
+  }
+  EXPECT_EQ(heap->stats().segments, 0u);
+}
+
+TEST_F(SlabHeapTest, ThreadsMayOpenAndDropAtOnce) {
+  constexpr int kThreads = 4, kRounds = 500;
+  std::shared_ptr<SlabHeap> heap = NewHeap(4 * kSmall);
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < kRounds; ++i) {
+        LeasePtr lease = *heap->Open(kSmall * static_cast<size_t>(1 + i % 3));
+        std::byte* byte = lease->segment().mutable_data();
+        *byte = static_cast<std::byte>(t);
+        LeasePtr copy = *heap->Find(lease->segment().name(), lease->generation());
+        const SegmentGrantInfo grant = heap->Grant(*lease);
+        lease.reset();
+        EXPECT_EQ(*byte, static_cast<std::byte>(t)) << "another thread has the same slab";
+        if (i % 2 == 0) {
+          heap->Ungrant(grant);
+        } else {
+          EXPECT_TRUE(heap->Return(grant.name, grant.generation, 1).ok());
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  const SlabHeapStats stats = heap->stats();
+  EXPECT_EQ(stats.grants_out, 0u);
+  EXPECT_EQ(stats.bytes, stats.free_bytes);
+  EXPECT_LE(stats.free_bytes, 4 * kSmall);
+  EXPECT_EQ(stats.segments_created + stats.slabs_reused, uint64_t{kThreads * kRounds});
+}
+
+TEST_F(SlabHeapTest, ThreadsMayDropTheLastLeasesAfterTheOwnerLetGo) {
+  std::shared_ptr<SlabHeap> heap = NewHeap();
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([lease = Open(*heap)]() mutable { lease.reset(); });
+  }
+  heap.reset();
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(tests::SegmentMappings(), 0u);
+}
+
+}  // namespace
+}  // namespace slabpipe
