@@ -34,11 +34,11 @@ using EnvironmentChanges = std::map<std::string, std::optional<std::string>>;
 
 struct SpawnOptions {
   std::string path;
-  std::vector<std::string> arguments;  // without the program's name
-  EnvironmentChanges environment;
+  std::vector<std::string> arguments = {};  // without the program's name
+  EnvironmentChanges environment = {};
   // Descriptors of this process (borrowed) and the numbers, from 0 to 9, that they get in the
   // child.
-  std::vector<std::pair<int, int>> descriptors;
+  std::vector<std::pair<int, int>> descriptors = {};
 };
 
 // Where `program` is. With a '/' in it, a path as it stands; otherwise it is looked for beside this
