@@ -59,10 +59,10 @@ class ValueMap {
   // Like Find, with a value of nothing for a key that is not there.
   const Value& at(absl::string_view key) const;
 
-  size_t size() const { return entries_.size(); }
-  bool empty() const { return entries_.empty(); }
-  std::vector<Entry>::const_iterator begin() const { return entries_.begin(); }
-  std::vector<Entry>::const_iterator end() const { return entries_.end(); }
+  size_t size() const;
+  bool empty() const;
+  std::vector<Entry>::const_iterator begin() const;
+  std::vector<Entry>::const_iterator end() const;
 
   // As maps: the same keys with the same values, in any order.
   friend bool operator==(const ValueMap& a, const ValueMap& b);
@@ -139,6 +139,13 @@ absl::string_view ValueKindName(Value::Kind kind);
 bool IsValidUtf8(absl::string_view text);
 
 // Implementation details only below this line.
+
+inline size_t ValueMap::size() const { return entries_.size(); }
+inline bool ValueMap::empty() const { return entries_.empty(); }
+inline std::vector<ValueMap::Entry>::const_iterator ValueMap::begin() const {
+  return entries_.begin();
+}
+inline std::vector<ValueMap::Entry>::const_iterator ValueMap::end() const { return entries_.end(); }
 
 template <typename T>
 absl::StatusOr<T> Value::AsInteger() const {
