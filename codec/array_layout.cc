@@ -13,7 +13,10 @@ namespace {
 
 using Axes = absl::InlinedVector<size_t, 4>;
 
-int64_t Magnitude(int64_t stride) { return stride < 0 ? -stride : stride; }
+// Unsigned, so that the lowest stride there is has one.
+uint64_t Magnitude(int64_t stride) {
+  return stride < 0 ? -static_cast<uint64_t>(stride) : static_cast<uint64_t>(stride);
+}
 
 // The axes from the one that varies slowest in memory to the one that varies fastest.
 Axes AxesBySpeed(const ArrayLayout& layout) {

@@ -1,10 +1,8 @@
-// ArrayLayout: where the elements of an n-dimensional array lie. Shapes, strides, and copying
-// between layouts.
+// ArrayLayout: where the elements of an n-dimensional array lie. Shapes, strides, copying.
 //
-//   ArrayLayout layout = RowMajorLayout({3, 4}, sizeof(double));    // strides {32, 8}
+//   ArrayLayout layout = ContiguousLayout({3, 4}, 8, Order::kRowMajor);    // strides {32, 8}
 //   absl::Status inside = CheckLayout(layout, 8, 8, byte_offset, bytes);
-//   CopyElements(layout, from, PackedLayout(layout, 8), to, 8);     // closes the gaps, keeps the
-//   order of the axes
+//   CopyElements(layout, from, PackedLayout(layout, 8), to, 8);            // closes the gaps
 //
 // Strides are in bytes, of either sign. Element (i, j, ...) lies at i * strides[0] + j * strides[1]
 // + ... from element (0, 0, ...), as in NumPy and DLPack.

@@ -150,6 +150,8 @@ struct Binding<NdArray<T>> {
     return visit(AnyRef::To<AnyNdArray>(array));
   }
   static absl::StatusOr<NdArray<T>> Make(const Object& object) {
+    static_assert(std::is_const_v<T>,
+                  "what arrives may only be read: take it as NdArray<const T>, and Copy() it");
     if (const AnyNdArray* array = object.get<AnyNdArray>()) return NdArray<T>::FromAny(*array);
     return WrongModel(object, absl::StrCat("an array of ", ElementTypeName(kElementTypeOf<T>)));
   }
@@ -168,6 +170,20 @@ requires(!std::same_as<T, bool>) struct Binding<std::vector<T>> {
     if (array->rank() == 1) return array->ToVector();
     return absl::InvalidArgumentError(
         absl::StrCat("it is an array of ", array->Describe(), ", wanted one axis"));
+  }
+};
+
+// std::vector<bool> has no elements in memory to borrow: they are copied first.
+template <>
+struct Binding<std::vector<bool>> {
+  static constexpr bool kOwnsItsBytes = true;
+  static absl::Status Visit(const std::vector<bool>& flags, ModelVisitor visit) {
+    return Binding<std::vector<Bool8>>::Visit({flags.begin(), flags.end()}, visit);
+  }
+  static absl::StatusOr<std::vector<bool>> Make(const Object& object) {
+    absl::StatusOr<std::vector<Bool8>> flags = Binding<std::vector<Bool8>>::Make(object);
+    if (!flags.ok()) return flags.status();
+    return std::vector<bool>(flags->begin(), flags->end());
   }
 };
 

@@ -5,10 +5,11 @@
 //   Buffer theirs(block);                          // a block of shared memory; keeps its lease
 //   WeakBuffer watch(theirs);
 //   theirs = Buffer();
-//   assert(watch.expired());                       // the memory has gone back to its owner
+//   assert(watch.expired());                       // nobody here keeps the bytes any more
 //
 // Whoever stores a Buffer (an array does) has its bytes kept for as long; nothing else is to be
-// done about lifetimes.
+// done about lifetimes. (The pool that a block came from pins it until it is cleared, before the next
+// message: a WeakBuffer counts that, too.)
 
 #ifndef SLABPIPE_CODEC_BUFFER_H_
 #define SLABPIPE_CODEC_BUFFER_H_
@@ -39,6 +40,13 @@ class Buffer {
   static Buffer BorrowMutable(absl::Span<std::byte> bytes);
   // Memory that lives as long as `owner` does.
   static Buffer Own(absl::Span<const std::byte> bytes, std::shared_ptr<const void> owner);
+
+  // The same bytes, not to be written through this buffer and its copies.
+  Buffer ReadOnly() const {
+    Buffer buffer = *this;
+    buffer.mutable_data_ = nullptr;
+    return buffer;
+  }
 
   const std::byte* data() const { return data_; }
   // nullptr if the bytes may only be read.

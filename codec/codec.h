@@ -162,7 +162,7 @@ class Decoder {
   // The same as elements of T; also INVALID_ARGUMENT if the size is no multiple of T's.
   template <typename T>
   absl::StatusOr<absl::Span<const T>> Elements(size_t index);
-  // The same as a buffer that keeps itself; a private copy if the block is temporary.
+  // The same as a buffer that keeps itself, read-only; a private copy if the block is temporary.
   absl::StatusOr<Buffer> TakeBuffer(size_t index);
 
   // The metadata as a struct of the codec's own schema. Reading a malformed one throws
@@ -180,18 +180,21 @@ class Decoder {
   }
   // What SetMetadata and SetChild wrote. A malformed value reads as nothing.
   Value Metadata() const;
-  size_t child_count() const;
+  size_t child_count() { return children().size(); }
   template <typename T>
   absl::StatusOr<T> Child(size_t index);
 
  private:
   friend class MessageDecoder;
+  using Children = capnp::List<schemas::Payload>::Reader;
+  const Children& children();
   absl::StatusOr<const Block*> FindBlock(size_t index) const;
   void Use(const std::shared_ptr<const Lease>& lease);
 
   MessageDecoder& message_;
   schemas::Payload::Reader payload_;
   std::vector<Block> blocks_;
+  std::optional<Children> children_;
   Leases used_;  // of the blocks that were asked for and of the children
 };
 
@@ -262,8 +265,7 @@ absl::StatusOr<T> Decoder::Child(size_t index) {
     return absl::InvalidArgumentError(
         absl::StrCat("there is no child ", index, " of ", child_count()));
   }
-  return DecodeChildAs<T>(
-      ReadMetadata<schemas::CustomMetadata>().getChildren()[static_cast<unsigned>(index)]);
+  return DecodeChildAs<T>(children()[static_cast<unsigned>(index)]);
 }
 
 }  // namespace slabpipe

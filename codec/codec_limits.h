@@ -3,10 +3,15 @@
 #ifndef SLABPIPE_CODEC_CODEC_LIMITS_H_
 #define SLABPIPE_CODEC_CODEC_LIMITS_H_
 
+#include <cstddef>
+
 namespace slabpipe {
 
 // Values inside values, at most so deep: lists in records in lists ...
 inline constexpr int kMaxValueDepth = 64;
+
+// Values (of the kind of codec/value.h) in one payload. Larger lists of numbers are arrays.
+inline constexpr size_t kMaxValues = size_t{1} << 20;
 
 }  // namespace slabpipe
 

@@ -6,11 +6,11 @@
 //   Dataset fit;
 //   DatasetGroup& posterior = fit.AddGroup("posterior");
 //   posterior.AddCoordinate("school", std::vector<std::string>{"Choate", "Deerfield"});
-//   posterior.AddVariable("theta", {"chain", "draw", "school"}, theta);       // an array of rank 3
+//   posterior.AddVariable("theta", {"chain", "draw", "school"}, theta);    // an array of rank 3
 //   fit.attributes().Set("sampler", "slice");
 //
-//   const DatasetVariable* theta = fit.Find("posterior", "theta");            // nullptr if there
-//   is none absl::StatusOr<NdArray<const double>> draws = theta->Array<const double>();
+//   const DatasetVariable* theta = fit.Find("posterior", "theta");         // nullptr: not there
+//   absl::StatusOr<NdArray<const double>> draws = theta->Array<const double>();
 //
 // Arrays are held, not copied: a variable shares its memory with the array that it was made from,
 // and one that lies in shared memory crosses to the other process as a reference. Names are UTF-8,
@@ -39,10 +39,10 @@ namespace slabpipe {
 using Labels = std::vector<std::string>;
 
 struct DatasetVariable {
-  std::string name;
-  std::vector<std::string> dimensions;  // as many as the rank
-  std::variant<AnyNdArray, Labels> data;
-  ValueMap attributes;
+  std::string name = {};
+  std::vector<std::string> dimensions = {};  // as many as the rank
+  std::variant<AnyNdArray, Labels> data = {};
+  ValueMap attributes = {};
 
   // nullptr if it is of the other kind.
   const AnyNdArray* array() const { return std::get_if<AnyNdArray>(&data); }

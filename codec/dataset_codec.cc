@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "slabpipe/codec/value_wire.h"
 
@@ -103,10 +104,11 @@ absl::Status ReadVariable(Decoder& decoder, Variable::Reader in, bool coordinate
   return group.Add(coordinate, std::move(variable));
 }
 
-absl::Status ReadGroup(Decoder& decoder, Group::Reader in, Dataset& dataset) {
+absl::Status ReadGroup(Decoder& decoder, Group::Reader in, absl::flat_hash_set<std::string>& names,
+                       Dataset& dataset) {
   absl::StatusOr<std::string> name = ReadName(in.getName(), "a group's name");
   if (!name.ok()) return name.status();
-  if (dataset.FindGroup(*name) != nullptr) {
+  if (!names.insert(*name).second) {
     return absl::InvalidArgumentError(absl::StrCat("group '", *name, "' comes twice"));
   }
   DatasetGroup& group = dataset.AddGroup(*name);
@@ -173,8 +175,10 @@ absl::StatusOr<Dataset> DatasetCodec::Decode(Decoder& decoder) const {
   if (metadata.getGroups().size() > kMaxGroups) {
     return absl::InvalidArgumentError(absl::StrCat("groups: more than ", kMaxGroups));
   }
+  absl::flat_hash_set<std::string> names;
   for (const Group::Reader group : metadata.getGroups()) {
-    if (absl::Status status = ReadGroup(decoder, group, dataset); !status.ok()) return status;
+    if (absl::Status status = ReadGroup(decoder, group, names, dataset); !status.ok())
+      return status;
   }
   return dataset;
 }

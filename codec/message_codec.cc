@@ -137,11 +137,11 @@ absl::StatusOr<Buffer> Decoder::TakeBuffer(size_t index) {
   if (!block.ok()) return block.status();
   if (!(*block)->temporary()) {
     Use((*block)->lease());
-    return Buffer(**block);
+    return Buffer(**block).ReadOnly();
   }
   const absl::Span<const std::byte> content = (*block)->content();
   absl::StatusOr<Buffer> copy = Buffer::Allocate(content.size());
-  if (copy.ok()) std::memcpy(copy->mutable_data(), content.data(), content.size());
+  if (copy.ok()) std::copy(content.begin(), content.end(), copy->mutable_data());
   return copy;
 }
 
@@ -155,8 +155,12 @@ Value Decoder::Metadata() const {
   return ReadValue(ReadMetadata<schemas::CustomMetadata>().getValue()).value_or(Value());
 }
 
-size_t Decoder::child_count() const {
-  return ReadMetadata<schemas::CustomMetadata>().getChildren().size();
+// Read once: each reading counts towards what a message may make its reader visit.
+const Decoder::Children& Decoder::children() {
+  if (!children_.has_value()) {
+    children_ = ReadMetadata<schemas::CustomMetadata>().getChildren();
+  }
+  return *children_;
 }
 
 // MessageEncoder
@@ -192,7 +196,7 @@ absl::Status MessageEncoder::OpenSlab() {
 }
 
 absl::StatusOr<const Codec*> MessageEncoder::NextPlanned(AnyRef model) {
-  if (encoded_ < plan_.size() && plan_[encoded_]->type() == model.type()) return plan_[encoded_++];
+  if (encoded_ < plan_.size() && plan_[encoded_]->Accepts(model)) return plan_[encoded_++];
   return absl::InternalError(absl::StrCat("value ", encoded_, " of the message, a ",
                                           model.type().name(),
                                           ", was not announced by Prepare in that place"));
@@ -266,6 +270,9 @@ absl::StatusOr<Object> MessageDecoder::Decode(schemas::Payload::Reader payload) 
 absl::StatusOr<Object> MessageDecoder::DecodeUnguarded(schemas::Payload::Reader payload) {
   const Level level(depth_);
   if (level.too_deep()) return TooDeep();
+  if (++payloads_ > max_payloads_) {
+    return absl::DataLossError("the message has more payloads than it has room for");
+  }
   absl::StatusOr<const Codec*> codec = CodecOf(payload);
   if (!codec.ok()) return codec.status();
   absl::StatusOr<std::vector<Block>> blocks = BlocksOf(payload);

@@ -2,15 +2,16 @@
 //
 // Sender:
 //   MessageEncoder encoder(registry, pool);
-//   encoder.Prepare(x);  encoder.Prepare(y);                // sizes; chooses the codecs
-//   encoder.OpenSlab();                                     // one slab, exactly large enough
-//   encoder.Encode(x, payload_x);  encoder.Encode(y, payload_y);     // in the same order
-//   encoder.Finish(message, descriptors);                   // the message's tables
+//   encoder.Prepare(x);  encoder.Prepare(y);             // sizes; chooses the codecs
+//   encoder.OpenSlab();                                  // one slab, exactly large enough
+//   encoder.Encode(x, payload_x);                        // in the same order
+//   encoder.Encode(y, payload_y);
+//   encoder.Finish(message.initMemory(), descriptors);   // the message's tables
 //   if (pipe.Send(...).ok()) encoder.Commit();
 //
 // Receiver:
-//   absl::StatusOr<IncomingMemory> memory = IncomingMemory::Accept(...);
-//   MessageDecoder decoder(registry, message.getCodecs(), *memory);
+//   auto memory = IncomingMemory::Accept(...);
+//   MessageDecoder decoder(registry, codec_names, *memory);
 //   absl::StatusOr<Object> value = decoder.Decode(payload);
 
 #ifndef SLABPIPE_CODEC_MESSAGE_CODEC_H_
@@ -93,9 +94,14 @@ class MessageEncoder {
 // Thread-compatible. Borrows the registry; keeps the memory's leases.
 class MessageDecoder {
  public:
+  // `max_payloads` bounds what a message can make its reader do: give it the message's size in
+  // words, for a payload takes two and more.
   MessageDecoder(const CodecRegistry& registry, std::vector<std::string> codec_names,
-                 IncomingMemory memory)
-      : registry_(registry), codec_names_(std::move(codec_names)), memory_(std::move(memory)) {}
+                 IncomingMemory memory, uint64_t max_payloads = uint64_t{1} << 22)
+      : registry_(registry),
+        codec_names_(std::move(codec_names)),
+        memory_(std::move(memory)),
+        max_payloads_(max_payloads) {}
 
   // The value, with the leases on its buffers tied to it. INVALID_ARGUMENT or DATA_LOSS with the
   // codec and the field that is wrong; FAILED_PRECONDITION for an unknown codec.
@@ -111,7 +117,9 @@ class MessageDecoder {
   std::vector<std::string> codec_names_;
   std::vector<const Codec*> codecs_;  // found so far, by index
   IncomingMemory memory_;
-  uint64_t attached_ = 0;  // blocks, by all payloads so far
+  const uint64_t max_payloads_;
+  uint64_t payloads_ = 0;  // decoded so far
+  uint64_t attached_ = 0;  // blocks, by all of these
   int depth_ = 0;
 };
 

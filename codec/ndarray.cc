@@ -46,8 +46,8 @@ absl::StatusOr<AnyNdArray> AnyNdArray::Slice(size_t axis, int64_t begin, int64_t
   AnyNdArray view = *this;
   view.layout_.shape[axis] = count;
   if (count > 0 && !empty()) view.origin_ += begin * strides()[axis];
-  // With at most one element left, the stride is never used, and must not overflow.
-  view.layout_.strides[axis] = count > 1 ? strides()[axis] * step : strides()[axis];
+  // Where no second element is reached, the stride is never used, and must not overflow.
+  if (count > 1 && !empty()) view.layout_.strides[axis] *= step;
   return view;
 }
 

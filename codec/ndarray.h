@@ -1,10 +1,10 @@
 // NdArray: an n-dimensional array of numbers, in private or in shared memory.
 //
-//   NdArray<double> x = *NdArray<double>::Create({1000, 3});            // private memory, zeros,
-//   row-major x(12, 2) = 1.5; NdArray<const double> column = x.Slice(1, 2, 3)->Transpose(); //
-//   views share the memory NdArray<const double> v = NdArray<const double>::Borrow(values);     //
-//   somebody else's memory, not copied absl::StatusOr<NdArray<const double>> y =
-//   session.Call<NdArray<const double>>("f", x);
+//   auto x = NdArray<double>::Create({1000, 3});             // private memory, zeros, row-major
+//   (*x)(12, 2) = 1.5;
+//   auto column = x->Slice(1, 2, 3);                         // views share the memory
+//   auto v = NdArray<const double>::Borrow(values);          // the caller's memory, not copied
+//   auto y = session.Call<NdArray<const double>>("f", *x);   // what arrives is read-only
 //
 // Shape, order and strides are kept when an array crosses to the other process. One in private
 // memory is copied once, into shared memory, gaps closed; one that lies in shared memory already
@@ -12,9 +12,9 @@
 // read-only (NdArray<const T>): Copy() gives one's own.
 //
 // Memory. An array keeps its bytes for as long as it lives, and so do its copies and views,
-// whatever becomes of the session and the processes; Borrow is the exception and says so. An array
-// that was sent while it lay in shared memory is seen by the worker as it is, now and later: don't
-// write to it while the worker uses it.
+// whatever becomes of the session and the processes; Borrow is the exception and says so. An array that was
+// sent while it lay in shared memory is seen by the worker as it is, now and later: don't write to
+// it while the worker uses it.
 //
 // Thread-compatible: reading from several threads is fine.
 
@@ -151,7 +151,8 @@ class NdArray : public AnyNdArray {
   // The same with a check: OUT_OF_RANGE.
   absl::StatusOr<Plain> at(absl::Span<const int64_t> index) const;
 
-  // All elements in memory order, if there are no gaps (is_contiguous()); empty otherwise.
+  // All elements in memory order, if there are no gaps (is_contiguous()). Of a view with gaps this is
+  // empty: use ForEach, or Copy() first.
   absl::Span<value_type> span() const {
     return is_contiguous() ? absl::Span<value_type>(data(), static_cast<size_t>(size()))
                            : absl::Span<value_type>();
@@ -162,6 +163,11 @@ class NdArray : public AnyNdArray {
     } else {
       return reinterpret_cast<value_type*>(mutable_origin());
     }
+  }
+  // Shows each element to `function`, in row-major order, whatever the layout.
+  template <typename F>
+  void ForEach(F function) const {
+    if (!empty()) VisitAxis(0, reinterpret_cast<std::uintptr_t>(data()), function);
   }
   // The elements in row-major order, whatever the layout.
   std::vector<Plain> ToVector() const;
@@ -187,6 +193,16 @@ class NdArray : public AnyNdArray {
       return Buffer::Borrow({reinterpret_cast<const std::byte*>(elements.data()), bytes});
     } else {
       return Buffer::BorrowMutable({reinterpret_cast<std::byte*>(elements.data()), bytes});
+    }
+  }
+  template <typename F>
+  void VisitAxis(size_t axis, std::uintptr_t element, F& function) const {
+    if (axis == rank()) {
+      function(*reinterpret_cast<value_type*>(element));
+      return;
+    }
+    for (int64_t i = 0; i < shape()[axis]; ++i) {
+      VisitAxis(axis + 1, element + static_cast<std::uintptr_t>(i * strides()[axis]), function);
     }
   }
   value_type* At(absl::Span<const int64_t> index) const {

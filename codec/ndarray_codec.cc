@@ -10,9 +10,10 @@ namespace {
 
 using Metadata = schemas::NdArray;
 
-// A stride of 0 makes many elements of one: such a view is written out in full, which is what it
-// stands for.
+// A view may show an element more than once (a stride of 0, or one that is shorter than what it
+// steps over). It is written out in full, which is what it stands for.
 bool HasRepeats(const AnyNdArray& array) {
+  if (array.size_bytes() > array.buffer().size_bytes()) return true;
   for (size_t axis = 0; axis < array.rank(); ++axis) {
     if (array.strides()[axis] == 0 && array.shape()[axis] > 1) return true;
   }
@@ -114,6 +115,12 @@ absl::StatusOr<AnyNdArray> NdArrayCodec::Decode(Decoder& decoder) const {
   }
   absl::StatusOr<Buffer> buffer = empty ? Buffer() : decoder.TakeBuffer(0);
   if (!buffer.ok()) return buffer.status();
+  if (!empty &&
+      static_cast<uint64_t>(ElementCount(layout->shape)) * element_bytes > buffer->size_bytes()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("extents: an array of shape ", ShapeName(layout->shape),
+                     " is larger than its block of ", buffer->size_bytes(), " bytes"));
+  }
   absl::Status inside = CheckLayout(*layout, element_bytes, ElementAlignmentBytes(type),
                                     metadata.getByteOffset(), buffer->size_bytes());
   if (!inside.ok()) return inside;

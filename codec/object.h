@@ -2,15 +2,15 @@
 // keeps their bytes.
 //
 //   AnyRef       a borrowed value of any type, on its way into a codec
-//   Object       a decoded value of any type, shared, with the leases on the buffers that it was
-//   decoded from Leased<T>    the same of a type that is known: a pointer to a const T
+//   Object       a decoded value of any type, shared, with the leases on its buffers
+//   Leased<T>    the same of a type that is known: a pointer to a const T
 //
 //   absl::StatusOr<Leased<Cloud>> cloud = session.Call<Cloud>("lidar.scan");
-//   Use((*cloud)->points);                       // good as long as `cloud`, or a copy of it, lives
-//   WeakBuffer watch = cloud->buffers()[0];      // tells when the memory has gone back
+//   Use((*cloud)->points);                       // good as long as `cloud`, or a copy, lives
+//   WeakBuffer watch = cloud->buffers()[0];      // tells when nobody here keeps the bytes
 //
-// It is the registry that ties the leases to the object, whatever its type: a codec may put bare
-// pointers into what it decodes and needs to know nothing of lifetimes.
+// It is the registry, decoding, that ties the leases to the object, whatever its type: a codec may
+// put bare pointers into what it decodes and needs to know nothing of lifetimes.
 
 #ifndef SLABPIPE_CODEC_OBJECT_H_
 #define SLABPIPE_CODEC_OBJECT_H_
@@ -78,6 +78,15 @@ class Object {
  public:
   // Nothing: of type void.
   Object() : type_(TypeId::Of<void>()) {}
+  Object(const Object&) = default;
+  Object(Object&&) = default;
+  // The old value dies with `other`, before its leases do; member by member it would die after.
+  Object& operator=(Object other) noexcept {
+    std::swap(leases_, other.leases_);
+    std::swap(type_, other.type_);
+    std::swap(value_, other.value_);
+    return *this;
+  }
   template <typename T>
   static Object Make(T value) {
     return Object(TypeId::Of<T>(), std::make_shared<T>(std::move(value)));
@@ -113,6 +122,14 @@ template <typename T>
 class Leased {
  public:
   Leased() = default;
+  Leased(const Leased&) = default;
+  Leased(Leased&&) = default;
+  // As Object's.
+  Leased& operator=(Leased other) noexcept {
+    std::swap(source_, other.source_);
+    std::swap(value_, other.value_);
+    return *this;
+  }
   // The object's value itself. REQUIRES: it is a T.
   explicit Leased(Object object)
       : source_(std::move(object)), value_(std::static_pointer_cast<const T>(source_.value_)) {}

@@ -18,6 +18,10 @@ absl::Status InField(absl::string_view type_name, absl::string_view field,
 }
 
 absl::Status CheckNames(const RecordRef& record) {
+  if (!IsValidUtf8(record.type_name)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the record's name '", record.type_name, "' is not UTF-8"));
+  }
   absl::flat_hash_set<absl::string_view> names;
   for (const absl::string_view name : record.field_names) {
     if (IsValidUtf8(name) && names.insert(name).second) continue;

@@ -12,10 +12,12 @@ absl::StatusOr<AnyNdArray> NewSharedArray(ShmPool& pool, ElementType type,
   if (absl::Status status = CheckShape(shape, element_bytes); !status.ok()) return status;
   ArrayLayout layout = ContiguousLayout(shape, element_bytes, order);
   const size_t bytes = static_cast<size_t>(ElementCount(shape)) * element_bytes;
-  if (bytes == 0) return AnyNdArray(type, std::move(layout), Buffer(), nullptr);
-  absl::StatusOr<Block> block = pool.AllocSegment(bytes);
-  if (!block.ok()) return block.status();
-  Buffer buffer(*std::move(block));
+  Buffer buffer;
+  if (bytes > 0) {
+    absl::StatusOr<Block> block = pool.AllocSegment(bytes);
+    if (!block.ok()) return block.status();
+    buffer = Buffer(*std::move(block));
+  }
   const std::byte* origin = buffer.data();
   return AnyNdArray(type, std::move(layout), std::move(buffer), origin);
 }

@@ -10,10 +10,12 @@
 #ifndef SLABPIPE_CODEC_VALUE_H_
 #define SLABPIPE_CODEC_VALUE_H_
 
+#include <cmath>
 #include <concepts>
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -82,8 +84,9 @@ class Value {
   Value() = default;
   // Integers become signed 64-bit if they fit, unsigned else; so equal numbers are equal values.
   template <std::integral T>
-  Value(T number) : data_(FromInteger(number)) {}
-  Value(bool truth) : data_(truth) {}
+  requires(!std::same_as<T, bool>) Value(T number) : data_(FromInteger(number)) {}
+  template <std::same_as<bool> T>
+  Value(T truth) : data_(truth) {}
   template <std::floating_point T>
   Value(T number) : data_(static_cast<double>(number)) {}
   Value(const char* text) : data_(std::string(text)) {}
@@ -127,6 +130,8 @@ class Value {
   }
   template <typename T>
   absl::StatusOr<T> AsInteger() const;
+  template <typename T>
+  absl::StatusOr<T> AsReal() const;
   absl::Status WrongKind(absl::string_view wanted) const;
 
   Storage data_;
@@ -149,15 +154,32 @@ inline std::vector<ValueMap::Entry>::const_iterator ValueMap::end() const { retu
 
 template <typename T>
 absl::StatusOr<T> Value::AsInteger() const {
+  // Of the same range; in_range takes no character types.
+  using Plain =
+      std::conditional_t<std::is_signed_v<T>, std::make_signed_t<T>, std::make_unsigned_t<T>>;
   if (const int64_t* number = std::get_if<int64_t>(&data_)) {
-    if (std::in_range<T>(*number)) return static_cast<T>(*number);
+    if (std::in_range<Plain>(*number)) return static_cast<T>(*number);
   } else if (const uint64_t* number = std::get_if<uint64_t>(&data_)) {
-    if (std::in_range<T>(*number)) return static_cast<T>(*number);
+    if (std::in_range<Plain>(*number)) return static_cast<T>(*number);
   } else {
     return WrongKind("an integer");
   }
   return absl::OutOfRangeError(
       absl::StrCat(DebugString(), " does not fit an integer of ", 8 * sizeof(T), " bits"));
+}
+
+template <typename T>
+absl::StatusOr<T> Value::AsReal() const {
+  if (const int64_t* number = std::get_if<int64_t>(&data_)) return static_cast<T>(*number);
+  if (const uint64_t* number = std::get_if<uint64_t>(&data_)) return static_cast<T>(*number);
+  const double* number = std::get_if<double>(&data_);
+  if (number == nullptr) return WrongKind("a number");
+  // Infinities are numbers of every type.
+  if (std::isfinite(*number) && std::abs(*number) > std::numeric_limits<T>::max()) {
+    return absl::OutOfRangeError(
+        absl::StrCat(DebugString(), " does not fit a real number of ", 8 * sizeof(T), " bits"));
+  }
+  return static_cast<T>(*number);
 }
 
 template <typename T>
@@ -167,10 +189,7 @@ absl::StatusOr<T> Value::As() const {
   } else if constexpr (std::integral<T> && !std::same_as<T, bool>) {
     return AsInteger<T>();
   } else if constexpr (std::floating_point<T>) {
-    if (const double* number = std::get_if<double>(&data_)) return static_cast<T>(*number);
-    if (const int64_t* number = std::get_if<int64_t>(&data_)) return static_cast<T>(*number);
-    if (const uint64_t* number = std::get_if<uint64_t>(&data_)) return static_cast<T>(*number);
-    return WrongKind("a number");
+    return AsReal<T>();
   } else {
     if (const T* content = std::get_if<T>(&data_)) return *content;
     return WrongKind(ValueKindName(Value(T()).kind()));

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "slabpipe/codec/value_wire.h"
 
 namespace slabpipe {
@@ -45,12 +46,19 @@ absl::Status ValueCodec::Encode(const Value& value, Encoder& encoder) const {
 }
 
 absl::StatusOr<Value> ValueCodec::Decode(Decoder& decoder) const {
-  return ReadValue(
-      decoder.ReadMetadata<schemas::Value>(), [&](uint32_t block) -> absl::StatusOr<std::string> {
-        absl::StatusOr<absl::Span<const std::byte>> bytes = decoder.Bytes(block);
-        if (!bytes.ok()) return bytes.status();
-        return std::string(reinterpret_cast<const char*>(bytes->data()), bytes->size());
-      });
+  // Blocks are used in their order, each once: otherwise few bytes could ask for many copies.
+  uint32_t next_block = 0;
+  const auto read_long = [&](uint32_t block) -> absl::StatusOr<std::string> {
+    if (block != next_block) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("a text lies in block ", block, ", not in the next one, ", next_block));
+    }
+    ++next_block;
+    absl::StatusOr<absl::Span<const std::byte>> bytes = decoder.Bytes(block);
+    if (!bytes.ok()) return bytes.status();
+    return std::string(reinterpret_cast<const char*>(bytes->data()), bytes->size());
+  };
+  return ReadValue(decoder.ReadMetadata<schemas::Value>(), read_long);
 }
 
 }  // namespace slabpipe

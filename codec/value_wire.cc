@@ -12,14 +12,22 @@
 namespace slabpipe {
 namespace {
 
-// Cap'n Proto can state a long list in few bytes; this bounds the memory that one costs here.
-constexpr size_t kMaxValuesRead = size_t{1} << 22;
-
 absl::string_view View(capnp::Text::Reader text) { return {text.cStr(), text.size()}; }
 
 absl::Status TooDeep(absl::string_view where) {
   return absl::InvalidArgumentError(
       absl::StrCat("at ", where, ": nested more than ", kMaxValueDepth, " deep"));
+}
+
+size_t CountValues(const Value& value) {
+  size_t count = 1;
+  if (value.list() != nullptr) {
+    for (const Value& item : *value.list()) count += CountValues(item);
+  }
+  if (value.map() != nullptr) {
+    for (const auto& [key, item] : *value.map()) count += CountValues(item);
+  }
+  return count;
 }
 
 absl::Status CheckText(absl::string_view text, absl::string_view where) {
@@ -29,8 +37,9 @@ absl::Status CheckText(absl::string_view text, absl::string_view where) {
 }
 
 absl::Status Check(const Value& value, const std::string& where, int depth) {
-  if (depth > kMaxValueDepth) return TooDeep(where);
   if (value.text() != nullptr) return CheckText(*value.text(), where);
+  const bool nests = value.list() != nullptr || value.map() != nullptr;
+  if (nests && depth >= kMaxValueDepth) return TooDeep(where);
   if (value.list() != nullptr) {
     for (size_t i = 0; i < value.list()->size(); ++i) {
       const Value& item = (*value.list())[i];
@@ -130,8 +139,8 @@ class Reader {
   explicit Reader(LongTextReader read_long) : read_long_(read_long) {}
 
   absl::StatusOr<Value> Read(schemas::Value::Reader in) {
-    if (++values_ > kMaxValuesRead) {
-      return absl::InvalidArgumentError(absl::StrCat("more than ", kMaxValuesRead, " values"));
+    if (++values_ > kMaxValues) {
+      return absl::InvalidArgumentError(absl::StrCat("more than ", kMaxValues, " values"));
     }
     switch (in.which()) {
       case schemas::Value::NOTHING:
@@ -212,7 +221,13 @@ class Reader {
 
 }  // namespace
 
-absl::Status CheckValue(const Value& value) { return Check(value, "the value", 0); }
+absl::Status CheckValue(const Value& value) {
+  if (CountValues(value) > kMaxValues) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("it consists of more than ", kMaxValues, " values; send arrays instead"));
+  }
+  return Check(value, "the value", 0);
+}
 
 void WriteValue(const Value& value, schemas::Value::Builder builder) {
   // Nothing is too long to stay in the message, so nothing can fail.

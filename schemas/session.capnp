@@ -27,7 +27,7 @@
 # worker exits; main ends the worker's process and says how. Only these concern a single call instead: an unknown target,
 # arguments that don't decode or don't fit, and what the function itself reports; they come back as `Response.error`.
 #
-# Limits (defaults; a receiver applies its own): message 64 MiB, 64 levels of nesting, 253 descriptors, 1,024 mapped
+# Limits (defaults; a receiver applies its own): message 64 MiB, 64 levels of nesting, 253 descriptors, 8,192 mapped
 # segments.
 
 @0xe91b60d7f2a83c45;

@@ -1,7 +1,10 @@
 #include "slabpipe/session/channel.h"
 
+#include <string>
 #include <utility>
+#include <vector>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "slabpipe/transport/kj_boundary.h"
 
@@ -20,7 +23,8 @@ void WriteCodecNames(const std::vector<std::string>& names, schemas::Message::Bu
 
 absl::Status Channel::Send(absl::FunctionRef<void(schemas::Message::Builder)> fill,
                            const Wait& wait) {
-  std::lock_guard<std::mutex> lock(send_mutex_);
+  if (absl::Status mine = TakeTurn(wait); !mine.ok()) return mine;
+  absl::Cleanup release = [this] { pool_.turn().Release(); };
   pool_.Clear();
   capnp::MallocMessageBuilder builder;
   auto root = builder.initRoot<schemas::Message>();
@@ -58,32 +62,50 @@ absl::StatusOr<MessageDecoder> Channel::MakeDecoder(const Received& received) co
     return absl::OkStatus();
   });
   if (!read.ok()) return read;
-  return MessageDecoder(codecs_, std::move(names), received.memory);
+  return MessageDecoder(codecs_, std::move(names), received.memory,
+                        received.message.size_bytes() / sizeof(capnp::word));
+}
+
+absl::Status Channel::TakeTurn(const Wait& wait) {
+  if (absl::Status mine = pool_.turn().Take(wait.deadline); !mine.ok()) return mine;
+  if (!closed_) return absl::OkStatus();
+  pool_.turn().Release();
+  return absl::UnavailableError("the connection is over");
 }
 
 ValueMessage::ValueMessage(Channel& channel)
-    : channel_(channel),
-      lock_(channel.send_mutex_),
-      encoder_(channel.codecs_, channel.pool_),
-      root_(builder_.initRoot<schemas::Message>()) {
+    : channel_(channel), root_(builder_.initRoot<schemas::Message>()) {}
+
+ValueMessage::~ValueMessage() {
+  encoder_.reset();
+  if (has_turn_) channel_.pool_.turn().Release();
+}
+
+absl::Status ValueMessage::Begin(const Wait& wait) {
+  if (absl::Status mine = channel_.TakeTurn(wait); !mine.ok()) return mine;
+  has_turn_ = true;
   channel_.pool_.Clear();
+  encoder_.emplace(channel_.codecs_, channel_.pool_);
+  return absl::OkStatus();
 }
 
 absl::Status ValueMessage::Prepare(const ArgumentRef& value) {
-  return value.visit(value.value, [&](AnyRef model) { return encoder_.PrepareModel(model); });
+  return value.visit(value.value, [&](AnyRef model) { return encoder_->PrepareModel(model); });
 }
 
 absl::Status ValueMessage::Encode(const ArgumentRef& value, schemas::Payload::Builder payload) {
-  return value.visit(value.value,
-                     [&](AnyRef model) { return encoder_.EncodeModel(model, payload); });
+  return CatchKjBuilding([&] {
+    return value.visit(value.value,
+                       [&](AnyRef model) { return encoder_->EncodeModel(model, payload); });
+  });
 }
 
 absl::Status ValueMessage::Send(const Wait& wait) {
-  WriteCodecNames(encoder_.codec_names(), root_);
+  WriteCodecNames(encoder_->codec_names(), root_);
   std::vector<int> descriptors;
-  encoder_.Finish(root_.initMemory(), descriptors);
+  encoder_->Finish(root_.initMemory(), descriptors);
   absl::Status sent = channel_.pipe_->Send(builder_, descriptors, wait);
-  if (sent.ok()) encoder_.Commit();
+  if (sent.ok()) encoder_->Commit();
   return sent;
 }
 

@@ -1,9 +1,10 @@
 // Channel: messages with values in them, over one pipe. What main's end and the worker's have in
 // common.
 //
-//   ValueMessage out(channel);                                  // clears the pool
-//   ... out.Prepare(value); out.OpenSlab(); out.root().initRequest() ...; out.Encode(value,
-//   payload) ... absl::Status sent = out.Send(wait);
+//   ValueMessage out(channel);
+//   absl::Status begun = out.Begin(wait);              // waits for its turn, clears the pool
+//   ... out.Prepare(value); out.OpenSlab(); out.Encode(value, payload) ...
+//   absl::Status sent = out.Send(wait);
 //
 //   absl::StatusOr<Received> in = channel.Receive(wait);
 //   absl::StatusOr<MessageDecoder> decoder = channel.MakeDecoder(*in);
@@ -13,10 +14,9 @@
 
 #include <capnp/message.h>
 
+#include <atomic>
 #include <memory>
-#include <mutex>
-#include <string>
-#include <vector>
+#include <optional>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
@@ -60,25 +60,34 @@ class Channel {
   const CodecRegistry& codecs() const { return codecs_; }
   MessagePipe& pipe() const { return *pipe_; }
 
+  // Nothing is sent any more: UNAVAILABLE. Returns at once; what is being sent is not interrupted.
+  void Close() { closed_ = true; }
+
  private:
   friend class ValueMessage;
   std::unique_ptr<MessagePipe> pipe_;
   ShmPool& pool_;
   const CodecRegistry& codecs_;
-  std::mutex send_mutex_;  // held from the clearing of the pool to the end of the send
+  absl::Status TakeTurn(const Wait& wait);
+  std::atomic<bool> closed_ = false;
 };
 
 // A message with values, from the clearing of the pool to the send. Others wait meanwhile.
 // Thread-compatible.
 class ValueMessage {
  public:
-  // Clears the pool (invariant: before each send and each response).
   explicit ValueMessage(Channel& channel);
+  ~ValueMessage();
+
+  // Waits for the turn, then clears the pool (invariant: before each send and each response).
+  // DEADLINE_EXCEEDED; UNAVAILABLE if the channel is closed; FAILED_PRECONDITION if this thread is
+  // writing a message already.
+  absl::Status Begin(const Wait& wait);
 
   schemas::Message::Builder root() { return root_; }
   // For each value; then once; then for each value again, in the same order.
   absl::Status Prepare(const ArgumentRef& value);
-  absl::Status OpenSlab() { return encoder_.OpenSlab(); }
+  absl::Status OpenSlab() { return encoder_->OpenSlab(); }
   absl::Status Encode(const ArgumentRef& value, schemas::Payload::Builder payload);
 
   // Writes the tables and sends. On failure, what was granted is taken back.
@@ -86,8 +95,8 @@ class ValueMessage {
 
  private:
   Channel& channel_;
-  std::unique_lock<std::mutex> lock_;
-  MessageEncoder encoder_;
+  bool has_turn_ = false;
+  std::optional<MessageEncoder> encoder_;  // gone before the turn is
   capnp::MallocMessageBuilder builder_;
   schemas::Message::Builder root_;
 };

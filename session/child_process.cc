@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -151,6 +152,11 @@ absl::StatusOr<ChildProcess> ChildProcess::Spawn(const SpawnOptions& options) {
     ::posix_spawn_file_actions_adddup2(&spawn.actions, (*sources)[i].get(), target);
     highest = std::max(highest, target);
   }
+  for (int number = 3; number < highest; ++number) {
+    const bool wanted = std::any_of(options.descriptors.begin(), options.descriptors.end(),
+                                    [&](const auto& pair) { return pair.second == number; });
+    if (!wanted) ::posix_spawn_file_actions_addclose(&spawn.actions, number);
+  }
   ::posix_spawn_file_actions_addclosefrom_np(&spawn.actions, highest + 1);
 
   std::vector<std::string> arguments = {options.path};
@@ -161,7 +167,15 @@ absl::StatusOr<ChildProcess> ChildProcess::Spawn(const SpawnOptions& options) {
       ::posix_spawn(&pid, options.path.c_str(), &spawn.actions, &spawn.attributes,
                     Pointers(arguments).data(), Pointers(environment).data());
   if (error_number != 0) return SpawnError(options.path, error_number);
-  ChildProcess child(pid, UniqueFd(PidfdOpen(pid)));
+  UniqueFd pidfd(PidfdOpen(pid));
+  if (!pidfd.valid() && errno == ESRCH) {
+    // It has ended already, and another part of this program has taken its status.
+    ChildProcess ended(pid, UniqueFd(::eventfd(1, EFD_CLOEXEC)));  // readable, as a pidfd would be
+    ended.end_ = EndedUnobserved();
+    if (ended.pidfd_.valid()) return ended;
+    return absl::ResourceExhaustedError("no descriptor left for a worker (see ulimit -n)");
+  }
+  ChildProcess child(pid, std::move(pidfd));
   if (!child.pidfd_.valid()) {
     child.Kill();
     return absl::ResourceExhaustedError("no descriptor left for a worker (see ulimit -n)");
@@ -182,8 +196,15 @@ std::optional<WorkerEnd> ChildProcess::Wait(Deadline deadline) {
 
 WorkerEnd ChildProcess::Kill() {
   if (end_.has_value()) return *end_;
-  ::kill(-pid_, SIGKILL);
+  KillAll();
   return Reap();
+}
+
+// The group, and the process itself: it may have gone over to another group. Until it is reaped its
+// pid is nobody else's.
+void ChildProcess::KillAll() {
+  ::kill(-pid_, SIGKILL);
+  if (pidfd_.valid()) ::syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0);
 }
 
 // Blocks until it has ended. Until it is reaped its pid, and so its group's number, can't be
@@ -198,7 +219,7 @@ WorkerEnd ChildProcess::Reap() {
     }
     return true;
   };
-  if (wait(WNOWAIT)) ::kill(-pid_, SIGKILL);
+  if (wait(WNOWAIT)) KillAll();
   if (!wait(0)) {
     end_ = EndedUnobserved();
   } else if (info.si_code == CLD_EXITED) {

@@ -1,14 +1,15 @@
 // ChildProcess: spawns a program, waits for it, ends it and what it has spawned.
 //
 //   absl::StatusOr<std::string> path = FindProgram("stats_worker");
-//   absl::StatusOr<ChildProcess> child = ChildProcess::Spawn({.path = *path, .descriptors =
-//   {{socket, 3}}}); std::optional<WorkerEnd> end = child->Wait(Deadline::After(absl::Seconds(5)));
+//   auto child = ChildProcess::Spawn({.path = *path, .descriptors = {{socket, 3}}});
+//   std::optional<WorkerEnd> end = child->Wait(Deadline::After(absl::Seconds(5)));
 //   if (!end) end = child->Kill();
 //
 // The child is exec'ed (posix_spawn), never forked from this program's state: locks and threads of
 // the application don't matter. It leads a process group of its own, has default signal handlers
-// and an empty signal mask, stdin at /dev/null, and no descriptors but those named. The
-// application's own signal settings are not touched.
+// and an empty signal mask, stdin at /dev/null, this program's stdout and stderr unless others are
+// named, and no other descriptors but those named. The application's own signal settings are not
+// touched.
 
 #ifndef SLABPIPE_SESSION_CHILD_PROCESS_H_
 #define SLABPIPE_SESSION_CHILD_PROCESS_H_
@@ -67,6 +68,7 @@ class ChildProcess {
 
  private:
   ChildProcess(pid_t pid, UniqueFd pidfd) : pid_(pid), pidfd_(std::move(pidfd)) {}
+  void KillAll();
   WorkerEnd Reap();
 
   pid_t pid_;

@@ -1,6 +1,7 @@
 #include "slabpipe/session/connection.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -79,9 +80,14 @@ Connection::Connection(const ConnectionOptions& options, ChildProcess process,
       output_(std::move(output)),
       channel_(std::move(channel)),
       log_sink_(options.log_sink),
-      interrupt_(std::move(interrupt)) {}
+      interrupt_(std::move(interrupt)),
+      read_meanwhile_{.fd = channel_->pipe().fd(), .run = [this] { ReadMeanwhile(); }} {}
 
 void Connection::Kill() {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    closing_ = true;
+  }
   SetOver(absl::CancelledError("the session has been shut down"));
   EndProcess();
 }
@@ -104,21 +110,24 @@ absl::Status Connection::ShakeHands(const HelloInfo& hello, Deadline deadline) {
 absl::StatusOr<Object> Connection::Call(absl::string_view target,
                                         absl::Span<const ArgumentRef> arguments,
                                         Deadline deadline) {
-  absl::StatusOr<uint64_t> id = Enter();
+  absl::StatusOr<uint64_t> id = Enter(schemas::Message::RESPONSE);
   if (!id.ok()) return id.status();
   absl::Status sent = SendRequest(*id, target, arguments, deadline);
   if (!sent.ok()) {
-    Abandon(*id, false);
-    // The worker may have gone; what it said before it went is still to be read, by whoever waits
-    // for an answer.
-    if (absl::IsUnavailable(sent)) SetOver(sent);
+    SendFailed(*id);
+    if (absl::IsFailedPrecondition(sent)) return sent;
     return over().ok() ? sent : Lost(absl::StrCat("'", target, "' was being called"));
   }
   absl::StatusOr<Received> received = Await(*id, deadline);
-  if (received.ok()) return ReadResponse(*received, target);
-  if (!over().ok()) return Lost(absl::StrCat("it ran '", target, "'"));
-  return absl::DeadlineExceededError(
-      absl::StrCat(target, ": no answer in time; the worker goes on with it"));
+  if (!received.ok() && over().ok()) {
+    return absl::DeadlineExceededError(
+        absl::StrCat(target, ": no answer in time; the worker goes on with it"));
+  }
+  if (!received.ok()) return Lost(absl::StrCat("it ran '", target, "'"));
+  Answer answer = ReadAnswer(*received, target);
+  if (!absl::IsDataLoss(answer.decoded)) return std::move(answer.result);
+  SetOver(answer.decoded);
+  return Lost(absl::StrCat("it answered '", target, "'"));
 }
 
 absl::Status Connection::SendRequest(uint64_t id, absl::string_view target,
@@ -128,6 +137,9 @@ absl::Status Connection::SendRequest(uint64_t id, absl::string_view target,
                         absl::StrCat(target, ": argument ", i + 1, ": ", status.message()));
   };
   ValueMessage message(*channel_);
+  if (absl::Status begun = message.Begin(SendWait(deadline)); !begun.ok()) return begun;
+  // Behind the shutdown it would not be answered.
+  if (closing()) return absl::FailedPreconditionError("the session is being shut down");
   schemas::Request::Builder request = message.root().initRequest();
   request.setId(id);
   request.setTarget({target.data(), target.size()});
@@ -143,34 +155,47 @@ absl::Status Connection::SendRequest(uint64_t id, absl::string_view target,
     absl::Status status = message.Encode(arguments[i], list[i].initPayload());
     if (!status.ok()) return in_argument(i, status);
   }
-  return message.Send({.deadline = deadline, .cancellation = &interrupt_});
+  return message.Send(SendWait(deadline));
 }
 
-absl::StatusOr<Object> Connection::ReadResponse(const Received& received,
-                                                absl::string_view target) {
+Connection::Answer Connection::ReadAnswer(const Received& received, absl::string_view target) {
+  Answer answer = {.decoded = absl::OkStatus(), .result = absl::InternalError("not read")};
   absl::StatusOr<MessageDecoder> decoder = channel_->MakeDecoder(received);
-  if (!decoder.ok()) return decoder.status();
-  absl::StatusOr<Object> result = absl::InternalError("not read");
-  absl::Status read = CatchKj([&] {
-    const schemas::Response::Reader response = received.root().getResponse();
-    result = response.isError() ? ToStatus(ReadError(response.getError()), target)
-                                : decoder->Decode(response.getResult());
-    return absl::OkStatus();
-  });
-  if (!read.ok()) return read;
-  return result;
+  answer.decoded = decoder.status();
+  if (answer.decoded.ok()) {
+    answer.decoded = CatchKj([&] {
+      const schemas::Response::Reader response = received.root().getResponse();
+      if (response.isError()) {
+        answer.result = ToStatus(ReadError(response.getError()), target);
+        return absl::OkStatus();
+      }
+      answer.result = decoder->Decode(response.getResult());
+      return answer.result.status();
+    });
+  }
+  if (!answer.decoded.ok()) {
+    answer.result = absl::Status(answer.decoded.code(), absl::StrCat("the result of ", target, ": ",
+                                                                     answer.decoded.message()));
+  }
+  return answer;
+}
+
+// Nothing was sent. All is as before, unless the pipe is over: the worker has gone, or half a
+// message is out.
+void Connection::SendFailed(uint64_t id) {
+  Abandon(id);
+  if (absl::Status pipe = channel_->pipe().send_status(); !pipe.ok()) SetOver(pipe);
 }
 
 absl::Status Connection::Ping(Deadline deadline) {
-  absl::StatusOr<uint64_t> id = Enter();
+  absl::StatusOr<uint64_t> id = Enter(schemas::Message::PONG);
   if (!id.ok()) return id.status();
   absl::Status status = channel_->Send([&](schemas::Message::Builder root) { root.setPing(*id); },
-                                       {.deadline = deadline, .cancellation = &interrupt_});
+                                       SendWait(deadline));
   if (status.ok()) {
     status = Await(*id, deadline).status();
   } else {
-    Abandon(*id, false);
-    if (absl::IsUnavailable(status)) SetOver(status);
+    SendFailed(*id);
   }
   return over().ok() ? status : Lost("it was being pinged");
 }
@@ -178,13 +203,17 @@ absl::Status Connection::Ping(Deadline deadline) {
 absl::Status Connection::Shutdown(absl::Duration grace) {
   const Deadline deadline = Deadline::After(grace);
   {
-    std::lock_guard<std::mutex> lock(mutex_);
-    if (!over_.ok() || closing_) return absl::OkStatus();
+    std::unique_lock<std::mutex> lock(mutex_);
+    if (!over_.ok()) return absl::OkStatus();
+    if (closing_) {
+      lock.unlock();
+      return AwaitShutdown(deadline);
+    }
     closing_ = true;
-    waiting_[kGoodbyeId];
+    waiting_[kGoodbyeId].kind = schemas::Message::GOODBYE;
   }
   absl::Status asked = channel_->Send([](schemas::Message::Builder root) { root.setShutdown(); },
-                                      {.deadline = deadline, .cancellation = &interrupt_});
+                                      SendWait(deadline));
   if (asked.ok()) asked = Await(kGoodbyeId, deadline).status();
   bool in_time = asked.ok();
   if (in_time) {
@@ -201,9 +230,28 @@ absl::Status Connection::Shutdown(absl::Duration grace) {
                                                   " of being asked to, and ", DescribeEnd(*end())));
 }
 
+absl::Status Connection::AwaitShutdown(Deadline deadline) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  while (over_.ok() && !deadline.HasPassed()) {
+    const absl::Duration rest = std::min(deadline.Remaining(), absl::Hours(1));
+    changed_.wait_for(lock, absl::ToChronoNanoseconds(rest));
+  }
+  lock.unlock();
+  SetOver(absl::DeadlineExceededError("shutdown"));
+  EndProcess();
+  if (!absl::IsDeadlineExceeded(over())) return absl::OkStatus();
+  return absl::DeadlineExceededError(
+      absl::StrCat("the worker, asked to go by another caller, ", DescribeEnd(*end())));
+}
+
 absl::Status Connection::over() const {
   std::lock_guard<std::mutex> lock(mutex_);
   return over_;
+}
+
+bool Connection::closing() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return closing_;
 }
 
 std::optional<WorkerEnd> Connection::end() const {
@@ -211,19 +259,18 @@ std::optional<WorkerEnd> Connection::end() const {
   return end_;
 }
 
-absl::StatusOr<uint64_t> Connection::Enter() {
+absl::StatusOr<uint64_t> Connection::Enter(schemas::Message::Which kind) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (!over_.ok()) return absl::FailedPreconditionError("the worker has ended");
   if (closing_) return absl::FailedPreconditionError("the session is being shut down");
   const uint64_t id = next_id_++;
-  waiting_[id];
+  waiting_[id].kind = kind;
   return id;
 }
 
-void Connection::Abandon(uint64_t id, bool sent) {
+void Connection::Abandon(uint64_t id) {
   std::lock_guard<std::mutex> lock(mutex_);
   waiting_.erase(id);
-  if (sent) abandoned_.insert(id);
 }
 
 absl::StatusOr<Received> Connection::Await(uint64_t id, Deadline deadline) {
@@ -238,7 +285,7 @@ absl::StatusOr<Received> Connection::Await(uint64_t id, Deadline deadline) {
     }
     if (failure.ok() && deadline.HasPassed()) {
       failure = absl::DeadlineExceededError("no answer in time");
-      abandoned_.insert(id);
+      abandoned_.emplace(id, waiter.kind);
     }
     if (!failure.ok()) {
       waiting_.erase(id);
@@ -261,6 +308,23 @@ absl::StatusOr<Received> Connection::Await(uint64_t id, Deadline deadline) {
     reading_ = false;
     changed_.notify_all();  // an answer has come, or another one must read now
   }
+}
+
+void Connection::ReadMeanwhile() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  if (!over_.ok()) return;  // the send is about to be cancelled
+  if (reading_) {
+    constexpr std::chrono::milliseconds kPause(1);
+    changed_.wait_for(lock, kPause);  // somebody else reads it
+    return;
+  }
+  reading_ = true;
+  lock.unlock();
+  absl::Status read = ReadOne(Deadline::After(absl::ZeroDuration()));
+  if (!read.ok() && !absl::IsDeadlineExceeded(read)) SetOver(read);
+  lock.lock();
+  reading_ = false;
+  changed_.notify_all();
 }
 
 absl::Status Connection::ReadOne(Deadline deadline) {
@@ -289,7 +353,7 @@ absl::Status Connection::Handle(Received received) {
     case schemas::Message::RESPONSE:
     case schemas::Message::PONG:
     case schemas::Message::GOODBYE:
-      return Deliver(id, std::move(received));
+      return Deliver(id, kind, std::move(received));
     default:
       return absl::DataLossError(absl::StrCat("the worker sent a message of kind ",
                                               static_cast<int>(kind),
@@ -297,14 +361,19 @@ absl::Status Connection::Handle(Received received) {
   }
 }
 
-absl::Status Connection::Deliver(uint64_t id, Received received) {
+absl::Status Connection::Deliver(uint64_t id, schemas::Message::Which kind, Received received) {
   std::lock_guard<std::mutex> lock(mutex_);
   const auto waiter = waiting_.find(id);
-  if (waiter != waiting_.end() && !waiter->second.answer.has_value()) {
+  if (waiter != waiting_.end() && waiter->second.kind == kind &&
+      !waiter->second.answer.has_value()) {
     waiter->second.answer = std::move(received);
     return absl::OkStatus();
   }
-  if (abandoned_.erase(id) > 0) return absl::OkStatus();
+  const auto abandoned = abandoned_.find(id);
+  if (abandoned != abandoned_.end() && abandoned->second == kind) {
+    abandoned_.erase(abandoned);
+    return absl::OkStatus();
+  }
   return absl::DataLossError(
       absl::StrCat("the worker answers ", id, ", which nobody has asked, or once more"));
 }
@@ -324,6 +393,7 @@ absl::Status Connection::PassOn(const Received& received) {
 void Connection::SetOver(const absl::Status& why) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (over_.ok()) over_ = why;
+  channel_->Close();
   interrupt_.Cancel();
   changed_.notify_all();
 }
@@ -345,6 +415,8 @@ WorkerEnd Connection::ObserveEnd(const absl::Status& why) {
   // A worker that refuses ends by itself, too.
   if (absl::IsFailedPrecondition(why)) {
     if (std::optional<WorkerEnd> end = process_.Wait(Deadline::After(kTimeToEnd))) return *end;
+    process_.Kill();
+    return Misbehaved{.what = "it did not work with this main, and went on running"};
   }
   const WorkerEnd killed = process_.Kill();
   if (absl::IsDeadlineExceeded(why)) {

@@ -18,7 +18,6 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -81,12 +80,15 @@ class Connection {
   pid_t pid() const { return process_.pid(); }
   // Why nothing can be called any more; OK while it can.
   absl::Status over() const;
+  // Whether it was this side that ended it, or is about to: by Shutdown or Kill.
+  bool closing() const;
   // How the worker ended; nullopt while it runs.
   std::optional<WorkerEnd> end() const;
 
  private:
   // One that waits for an answer.
   struct Waiter {
+    schemas::Message::Which kind;  // of the answer
     std::optional<Received> answer;
   };
 
@@ -97,24 +99,39 @@ class Connection {
   absl::Status ShakeHands(const HelloInfo& hello, Deadline deadline);
   absl::Status SendRequest(uint64_t id, absl::string_view target,
                            absl::Span<const ArgumentRef> arguments, Deadline deadline);
-  absl::StatusOr<Object> ReadResponse(const Received& received, absl::string_view target);
+  // What the worker answered: a result, or the function's error. Of `decoded` the result, if that
+  // could not be decoded.
+  struct Answer {
+    absl::Status decoded;
+    absl::StatusOr<Object> result;
+  };
+  Answer ReadAnswer(const Received& received, absl::string_view target);
+  void SendFailed(uint64_t id);
 
-  // The id of the next request or ping, entered among those that wait. The status of over() if that
-  // is the case.
-  absl::StatusOr<uint64_t> Enter();
-  // Nobody waits for this answer any more. If the request was sent, it may still come.
-  void Abandon(uint64_t id, bool sent);
+  // The id of the next request or ping, entered among those that wait for an answer of `kind`.
+  // FAILED_PRECONDITION if the connection is over, or about to be.
+  absl::StatusOr<uint64_t> Enter(schemas::Message::Which kind);
+  // Its request was not sent: no answer will come.
+  void Abandon(uint64_t id);
   // The answer to `id`. DEADLINE_EXCEEDED, or why the connection is over.
   absl::StatusOr<Received> Await(uint64_t id, Deadline deadline);
+  // For sends. A worker that does not read may itself be waiting for somebody to read what it says,
+  // so whoever sends reads meanwhile.
+  Wait SendWait(Deadline deadline) const {
+    return {.deadline = deadline, .cancellation = &interrupt_, .meanwhile = &read_meanwhile_};
+  }
+  void ReadMeanwhile();
   // Reads and handles one message, without the lock. DEADLINE_EXCEEDED if none comes; any other
   // error is the connection's end.
   absl::Status ReadOne(Deadline deadline);
   absl::Status Handle(Received received);
-  absl::Status Deliver(uint64_t id, Received received);
+  absl::Status Deliver(uint64_t id, schemas::Message::Which kind, Received received);
   absl::Status PassOn(const Received& received);
 
   // The connection is over, for this reason; the first one stays.
   void SetOver(const absl::Status& why);
+  // Another caller has asked the worker to go: waits for that, ends it by force at the deadline.
+  absl::Status AwaitShutdown(Deadline deadline);
   // Waits for the process to end, or kills it.
   void EndProcess();
   WorkerEnd ObserveEnd(const absl::Status& why);
@@ -128,13 +145,14 @@ class Connection {
   std::unique_ptr<Channel> channel_;
   const LogSink log_sink_;
   const Cancellation interrupt_;  // ends every wait, when the connection is over
+  const Meanwhile read_meanwhile_;
   std::vector<TargetInfo> targets_;
   bool greeted_ = false;  // the handshake is over
 
   mutable std::mutex mutex_;  // guards the next
   std::condition_variable changed_;
   std::unordered_map<uint64_t, Waiter> waiting_;
-  std::unordered_set<uint64_t> abandoned_;  // nobody waits for these answers any more
+  std::unordered_map<uint64_t, schemas::Message::Which> abandoned_;  // nobody waits any more
   uint64_t next_id_ = 1;
   bool reading_ = false;  // somebody reads the pipe
   bool closing_ = false;  // Shutdown has begun

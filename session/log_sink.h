@@ -22,7 +22,7 @@ struct LogRecord {
 
 // Is called with each line: those of stdout and stderr on a thread of the session's own, those of
 // Worker::Log on whichever thread reads the answer to a call. Calls may overlap. It must not call
-// the session.
+// the session, nor throw. Null: what is said is dropped.
 using LogSink = std::function<void(const LogRecord& record)>;
 
 // The default: "[worker 1234] text" to this process's stderr.

@@ -5,8 +5,8 @@
 //   ... spawn with (*reader)->stdout_writer(), (*reader)->stderr_writer() ...
 //   (*reader)->CloseWriters();
 //   ...
-//   (*reader)->Finish();                        // after the worker's end: what it printed last has
-//   been read std::string tail = (*reader)->stderr_tail();
+//   (*reader)->Finish();               // after the worker's end: reads what it printed last
+//   std::string tail = (*reader)->stderr_tail();
 
 #ifndef SLABPIPE_SESSION_OUTPUT_READER_H_
 #define SLABPIPE_SESSION_OUTPUT_READER_H_

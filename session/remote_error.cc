@@ -11,6 +11,7 @@ using TextList = capnp::List<capnp::Text>;
 
 // A list from the peer is shown to people; nobody reads more.
 constexpr unsigned kMaxLines = 256;
+constexpr size_t kMaxMessageBytes = size_t{64} << 10;
 
 std::string ToString(capnp::Text::Reader text) { return std::string(text.cStr(), text.size()); }
 
@@ -41,7 +42,8 @@ RemoteError ToRemoteError(const absl::Status& status) {
 
 void WriteError(const RemoteError& error, schemas::Error::Builder out) {
   out.setCode(static_cast<uint16_t>(error.code));
-  out.setMessage(error.message.c_str());
+  // Cut off where a message could not carry it.
+  out.setMessage(error.message.substr(0, kMaxMessageBytes).c_str());
   out.setType(error.type.c_str());
   WriteLines(error.traceback, out.initTraceback(static_cast<unsigned>(error.traceback.size())));
   WriteLines(error.causes, out.initCauses(static_cast<unsigned>(error.causes.size())));

@@ -23,12 +23,18 @@ std::string PrefixFor(SegmentKind segments) {
   return absl::StrCat(PosixSegmentPrefix(), sessions.fetch_add(1) + 1, ".");
 }
 
+// No sink: what the worker says is dropped.
+SessionOptions WithLogSink(SessionOptions options) {
+  if (options.log_sink == nullptr) options.log_sink = [](const LogRecord&) {};
+  return options;
+}
+
 }  // namespace
 
 class Session::Core {
  public:
   explicit Core(SessionOptions options)
-      : options_(std::move(options)),
+      : options_(WithLogSink(std::move(options))),
         codecs_(options_.codecs != nullptr
                     ? options_.codecs
                     : std::make_shared<const CodecRegistry>(BuiltInCodecs())),
@@ -52,7 +58,7 @@ class Session::Core {
   SessionStats stats() const;
 
  private:
-  absl::StatusOr<std::shared_ptr<Connection>> RunningConnection() const;
+  absl::StatusOr<std::shared_ptr<Connection>> RunningConnection();
   // After a call or ping that failed: if the worker is lost, starts another, if so wished, and says
   // so.
   absl::Status Recover(const std::shared_ptr<Connection>& lost, const absl::Status& status);
@@ -90,7 +96,10 @@ absl::Status Session::Core::Ping(absl::Duration timeout) {
   return status.ok() ? status : Recover(*connection, status);
 }
 
-absl::StatusOr<std::shared_ptr<Connection>> Session::Core::RunningConnection() const {
+absl::StatusOr<std::shared_ptr<Connection>> Session::Core::RunningConnection() {
+  if (const std::shared_ptr<Connection> running = connection()) return running;
+  // A new worker may just be starting.
+  std::lock_guard<std::mutex> restarting(restart_mutex_);
   std::lock_guard<std::mutex> lock(mutex_);
   if (connection_ != nullptr) return connection_;
   return absl::FailedPreconditionError(absl::StrCat(
@@ -105,6 +114,7 @@ absl::Status Session::Core::Recover(const std::shared_ptr<Connection>& lost,
   const auto with_note = [&](absl::string_view note) {
     return absl::Status(status.code(), absl::StrCat(status.message(), "\n  ", note));
   };
+  if (lost->closing() && connection() == lost) return with_note("the session is being shut down");
   if (connection() == lost) {
     Retire(lost);
     if (!options_.restart_after_crash) return with_note("no new worker was started");
@@ -138,7 +148,12 @@ absl::Status Session::Core::Restart(std::optional<EnvironmentChanges> environmen
 
 // REQUIRES: restart_mutex_ is held, and there is no connection.
 absl::Status Session::Core::StartWorker() {
-  const std::string worker_prefix = absl::StrCat(prefix_, "w", ++workers_, ".");
+  uint64_t number = 0;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    number = ++workers_;
+  }
+  const std::string worker_prefix = absl::StrCat(prefix_, "w", number, ".");
   const ConnectionOptions connection_options = {
       .program = options_.program,
       .arguments = options_.arguments,

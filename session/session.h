@@ -1,20 +1,26 @@
 // Session: a main process, its worker, and calls between them.
 //
-//   absl::StatusOr<slabpipe::Session> session = slabpipe::Session::Start({.program =
-//   "stats_worker"}); if (!session.ok()) ... slabpipe::NdArray<double> x =
-//   *session->NewArray<double>({1000, 1000});   // in shared memory: sending copies nothing
-//   absl::StatusOr<double> mean = session->Call<double>("stats.mean", x);
-//   absl::StatusOr<slabpipe::Dataset> fit = session->Call<slabpipe::Dataset>(
-//       {.timeout = absl::Minutes(5)}, "bayes.fit", table, slabpipe::Named("chains", 4));
+//   auto session = slabpipe::Session::Start({.program = "stats_worker"});
+//   if (!session.ok()) return session.status();
+//   auto x = session->NewArray<double>({1000, 1000});   // in shared memory: sending copies nothing
+//   absl::StatusOr<double> mean = session->Call<double>("stats.mean", *x);
+//   auto fit = session->Call<slabpipe::Dataset>({.timeout = absl::Minutes(5)}, "bayes.fit", table,
+//                                               slabpipe::Named("chains", 4));
 //   if (!fit.ok()) std::cerr << fit.status() << "\n";
 //
 // Errors. What the worker's function returned or threw comes with its own code, message and
-// traceback, and the worker goes on. UNAVAILABLE: the worker is lost; the message says how it
-// ended, what its stderr said last, and whether a new one is running. No call is ever repeated by
-// itself. DATA_LOSS: it broke the protocol, and was killed. DEADLINE_EXCEEDED: no answer in time;
-// the worker goes on, its answer will be dropped. INVALID_ARGUMENT: arguments that can't be sent,
-// or don't fit. NOT_FOUND: there is no such target. FAILED_PRECONDITION: there is no worker (any
-// more). RESOURCE_EXHAUSTED: no memory, no descriptors; the message names the limit.
+// traceback, and the worker goes on. Otherwise:
+//   UNAVAILABLE          the worker is lost; the message says how it ended, what its stderr said
+//                        last, and whether a new one is running. No call is ever repeated by itself
+//   DATA_LOSS            it broke the protocol, and was killed; the rest as for UNAVAILABLE
+//   DEADLINE_EXCEEDED    no answer in time; the worker goes on, its answer will be dropped. (If it
+//                        was the grace of a Shutdown that ended, the worker is gone)
+//   CANCELLED            another thread has ended the session meanwhile
+//   INVALID_ARGUMENT     arguments that can't be sent or don't fit, or a result that is no R
+//   NOT_FOUND            there is no such target
+//   FAILED_PRECONDITION  there is no worker (any more), or one side lacks a codec
+//   RESOURCE_EXHAUSTED   no memory, no descriptors; the message names the limit
+// A call that loses its worker also starts the new one, and may take as long as that takes.
 //
 // What a call has returned stays valid when the worker restarts, dies, or the session is gone.
 

@@ -2,6 +2,8 @@
 
 #include <dlfcn.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdlib>
 
 #include "absl/debugging/stacktrace.h"
@@ -19,6 +21,19 @@ struct Trace {
   int depth = 0;
 };
 thread_local Trace last_throw;
+
+// How many of its own frames GetStackTrace sees depends on how Abseil was built; the one that threw
+// is known.
+void NoteStack(void* thrower) {
+  void* frames[kMaxFrames];
+  const int depth = absl::GetStackTrace(frames, kMaxFrames, /*skip_count=*/0);
+  void** const found = std::find(frames, frames + depth, thrower);
+  void** const callers = found == frames + depth ? frames : found + 1;
+  last_throw.frames[0] = thrower;
+  const auto rest = std::min<std::ptrdiff_t>(frames + depth - callers, kMaxFrames - 1);
+  std::copy(callers, callers + rest, last_throw.frames + 1);
+  last_throw.depth = static_cast<int>(rest) + 1;
+}
 
 }  // namespace
 
@@ -47,8 +62,7 @@ using ThrowFunction = void (*)(void*, void*, void (*)(void*));
 __attribute__((noreturn, visibility("default"))) void __cxa_throw(void* exception, void* type,
                                                                   void (*destructor)(void*)) {
   static const auto next = reinterpret_cast<ThrowFunction>(::dlsym(RTLD_NEXT, "__cxa_throw"));
-  slabpipe::last_throw.depth =
-      absl::GetStackTrace(slabpipe::last_throw.frames, slabpipe::kMaxFrames, /*skip_count=*/1);
+  slabpipe::NoteStack(__builtin_return_address(0));
   if (next != nullptr) next(exception, type, destructor);
   std::abort();  // not reached: the runtime's function does not return
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <exception>
 #include <optional>
@@ -14,6 +15,7 @@
 #include "absl/debugging/symbolize.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "slabpipe/codec/built_in.h"
 #include "slabpipe/session/channel.h"
 #include "slabpipe/session/guardian.h"
@@ -53,6 +55,11 @@ std::string TypeName(const std::type_info& type) {
   char* demangled = abi::__cxa_demangle(type.name(), nullptr, nullptr, &status);
   std::string name = demangled == nullptr ? type.name() : demangled;
   ::free(demangled);
+  // What std::throw_with_nested makes of a type X is the library's own affair: people know X.
+  absl::string_view plain = name;
+  if (absl::ConsumePrefix(&plain, "std::_Nested_exception<") && absl::ConsumeSuffix(&plain, ">")) {
+    return std::string(plain);
+  }
   return name;
 }
 
@@ -91,7 +98,7 @@ class Worker::Server {
   absl::StatusOr<AnyNdArray> NewArray(ElementType type, absl::Span<const int64_t> shape,
                                       Order order);
   bool Log(LogSeverity severity, absl::string_view text);
-  ShmPoolStats pool_stats() const { return pool_ == nullptr ? ShmPoolStats() : pool_->stats(); }
+  ShmPoolStats pool_stats() const { return greeted_ ? pool_->stats() : ShmPoolStats(); }
 
  private:
   absl::Status Greet();
@@ -112,6 +119,7 @@ class Worker::Server {
   UniqueFd socket_;
   std::unique_ptr<ShmPool> pool_;
   std::unique_ptr<Channel> channel_;
+  std::atomic<bool> greeted_ = false;  // from here on anything may be sent
 };
 
 int Worker::Server::Serve() {
@@ -147,8 +155,10 @@ absl::Status Worker::Server::Greet() {
   channel_ = std::make_unique<Channel>(std::move(pipe), *pool_, worker_.codecs_);
   WelcomeInfo welcome;
   for (const Target* target : worker_.targets_.all()) welcome.targets.push_back(target->info());
-  return channel_->Send(
+  absl::Status sent = channel_->Send(
       [&](schemas::Message::Builder root) { WriteWelcome(welcome, root.initWelcome()); }, kForever);
+  greeted_ = sent.ok();
+  return sent;
 }
 
 absl::Status Worker::Server::Refuse(MessagePipe& pipe, absl::string_view why) {
@@ -206,8 +216,8 @@ absl::Status Worker::Server::Answer(Received received) {
   received = Received();
   if (!error.has_value()) {
     absl::Status sent = response->Send(kForever);
-    if (!absl::IsInvalidArgument(sent)) return sent;
-    error = ToRemoteError(sent);  // too large for a message
+    if (!absl::IsInvalidArgument(sent) && !absl::IsResourceExhausted(sent)) return sent;
+    error = ToRemoteError(sent);  // too large for a message, or no descriptors left to send
   }
   response.reset();
   return SendError(id, *error);
@@ -261,6 +271,7 @@ std::optional<RemoteError> Worker::Server::Run(const Received& received, uint64_
 absl::Status Worker::Server::EncodeResult(const ArgumentRef& result, uint64_t id,
                                           std::optional<ValueMessage>& response) {
   response.emplace(*channel_);
+  if (absl::Status begun = response->Begin(kForever); !begun.ok()) return begun;
   schemas::Response::Builder out = response->root().initResponse();
   out.setId(id);
   absl::Status status = response->Prepare(result);
@@ -282,14 +293,14 @@ absl::Status Worker::Server::SendError(uint64_t id, const RemoteError& error) {
 
 absl::StatusOr<AnyNdArray> Worker::Server::NewArray(ElementType type,
                                                     absl::Span<const int64_t> shape, Order order) {
-  if (pool_ == nullptr) {
+  if (!greeted_) {
     return absl::FailedPreconditionError("a worker has shared memory only while it serves");
   }
   return NewSharedArray(*pool_, type, shape, order);
 }
 
 bool Worker::Server::Log(LogSeverity severity, absl::string_view text) {
-  if (channel_ == nullptr) return false;
+  if (!greeted_) return false;
   return channel_
       ->Send(
           [&](schemas::Message::Builder root) {
@@ -303,6 +314,9 @@ bool Worker::Server::Log(LogSeverity severity, absl::string_view text) {
 
 Worker::Worker(int argc, char** argv) : codecs_(BuiltInCodecs()) {
   if (argc > 0) absl::InitializeSymbolizer(argv[0]);
+  // What is printed reaches main line by line, as on a terminal, and is not lost in a buffer if the
+  // worker is killed.
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
   // The stack at a crash goes to stderr, and so into what main is told. (Sanitizers bring their
   // own.)

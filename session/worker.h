@@ -61,9 +61,9 @@ class Worker {
   // A codec of your own; main needs the same. Mistakes as above.
   void AddCodec(std::unique_ptr<Codec> codec);
 
-  // Serves main until the end. Returns the exit code for main(): 0 if main asked for the end or is
-  // gone; 2, with a message on stderr, if this program was not started by a main, or was put
-  // together wrongly; 3 if main broke the protocol.
+  // Serves main until the end. Returns the exit code for main(): 0 if main asked for the end; 2,
+  // with a message on stderr, if this program was not started by a main, or was put together
+  // wrongly; 3 if main broke the protocol.
   int Serve();
 
   // An array in shared memory, writable, its elements undefined: as (or in) a function's result it

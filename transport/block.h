@@ -1,9 +1,11 @@
 // ShmRef, Lease, Block: a descriptor of shared bytes, a hold on them, and the bytes themselves.
 //
-//   ShmRef   what travels: a few numbers and a name. Points nowhere by itself; nothing in it is to
-//   be believed. Lease    one side's hold on one use (generation) of one segment. When its last
-//   copy dies, the memory goes back. Block    a ref that has been checked against its segment, the
-//   bytes, and a lease that keeps them.
+//   ShmRef   what travels: a few numbers and a name. Points nowhere by itself, and nothing in it is
+//            to be believed.
+//   Lease    one side's hold on one use (generation) of one segment. When its last copy dies, the
+//            memory goes back.
+//   Block    a ref that has been checked against its segment, the bytes, and a lease that keeps
+//            them.
 //
 // A ShmRef from elsewhere becomes a Block in exactly one place: CheckedBlock.
 

@@ -15,4 +15,13 @@ absl::Status CatchKj(absl::FunctionRef<absl::Status()> read) {
   }
 }
 
+absl::Status CatchKjBuilding(absl::FunctionRef<absl::Status()> build) {
+  try {
+    return build();
+  } catch (const kj::Exception& exception) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("too large for a message: ", exception.getDescription().cStr()));
+  }
+}
+
 }  // namespace slabpipe

@@ -1,7 +1,6 @@
 // CatchKj: the one place where Cap'n Proto's exceptions end.
 //
-//   absl::Status status = slabpipe::CatchKj([&] { return
-//   ReadRequest(message.root<schemas::Message>()); });
+//   absl::Status read = CatchKj([&] { return ReadRequest(message.root<schemas::Message>()); });
 //
 // Reading a malformed message (a pointer out of bounds, nesting too deep, too much to traverse, a
 // text that is not one) throws kj::Exception. Every function of ours that reads Cap'n Proto data
@@ -17,6 +16,9 @@ namespace slabpipe {
 
 // Runs `read` and returns its status; DATA_LOSS with kj's description if it threw kj::Exception.
 absl::Status CatchKj(absl::FunctionRef<absl::Status()> read);
+
+// The same for building a message: INVALID_ARGUMENT, for then it was too large for Cap'n Proto.
+absl::Status CatchKjBuilding(absl::FunctionRef<absl::Status()> build);
 
 }  // namespace slabpipe
 

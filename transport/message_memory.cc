@@ -1,7 +1,9 @@
 #include "slabpipe/transport/message_memory.h"
 
+#include <string>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 
 namespace slabpipe {
@@ -132,9 +134,9 @@ absl::StatusOr<IncomingMemory> IncomingMemory::Accept(schemas::MemoryTable::Read
                                                       ShmPool& pool) {
   IncomingMemory memory;
   absl::Status status = memory.AcceptSegments(table, descriptors, pool);
+  if (status.ok()) status = memory.AcceptRefs(table);
   if (status.ok()) status = AcceptReturns(table, pool);
   if (status.ok()) status = AcceptRetired(table, pool);
-  if (status.ok()) status = memory.CopyRefs(table);
   if (!status.ok()) return status;
   return memory;
 }
@@ -146,7 +148,12 @@ absl::Status IncomingMemory::AcceptSegments(schemas::MemoryTable::Reader table,
     return absl::DataLossError(absl::StrCat("a message names ", table.getSegments().size(),
                                             " segments; at most ", kMaxSegments, " are allowed"));
   }
+  absl::flat_hash_set<std::string> names;
   for (const schemas::SegmentGrant::Reader grant : table.getSegments()) {
+    if (!names.insert(std::string(View(grant.getName()))).second) {
+      return absl::DataLossError(
+          absl::StrCat("a message names segment '", View(grant.getName()), "' twice"));
+    }
     const absl::string_view name = View(grant.getName());
     absl::StatusOr<UniqueFd> descriptor = TakeDescriptor(grant.getDescriptor(), descriptors);
     if (!descriptor.ok()) return descriptor.status();
@@ -168,37 +175,46 @@ absl::Status IncomingMemory::AcceptSegments(schemas::MemoryTable::Reader table,
   return absl::OkStatus();
 }
 
-absl::Status IncomingMemory::CopyRefs(schemas::MemoryTable::Reader table) {
+// Temporary blocks are copied when they are decoded. All of them together are no larger than what
+// there is: otherwise a few bytes of message could name the same memory again and again, and have
+// it copied as often.
+absl::Status IncomingMemory::AcceptRefs(schemas::MemoryTable::Reader table) {
   const auto refs = table.getRefs();
   if (refs.size() > kMaxRefs) {
     return absl::DataLossError(absl::StrCat("a message has ", refs.size(), " references; at most ",
                                             kMaxRefs, " are allowed"));
   }
-  refs_.reserve(refs.size());
+  uint64_t to_copy = 0;
+  for (const std::shared_ptr<const Lease>& lease : leases_)
+    to_copy += lease->segment().size_bytes();
+  blocks_.reserve(refs.size());
   for (const schemas::ShmRef::Reader ref : refs) {
-    refs_.push_back({.segment = ref.getSegment(),
-                     .temporary = ref.getTemporary(),
-                     .offset = ref.getOffset(),
-                     .size = ref.getSize(),
-                     .content_size = ref.getContentSize()});
+    if (ref.getSegment() >= leases_.size()) {
+      return absl::DataLossError(absl::StrCat("a reference names segment ", ref.getSegment(),
+                                              " of ", leases_.size(), " in the message"));
+    }
+    const std::shared_ptr<const Lease>& lease = leases_[ref.getSegment()];
+    absl::StatusOr<Block> block = CheckedBlock({.name = lease->segment().name(),
+                                                .generation = lease->generation(),
+                                                .offset = ref.getOffset(),
+                                                .size = ref.getSize(),
+                                                .content_size = ref.getContentSize(),
+                                                .temporary = ref.getTemporary()},
+                                               lease);
+    if (!block.ok()) return block.status();
+    if (block->temporary() && block->content_size() > to_copy) {
+      return absl::DataLossError("a message's temporary blocks are larger than its segments");
+    }
+    if (block->temporary()) to_copy -= block->content_size();
+    blocks_.push_back(*std::move(block));
   }
   return absl::OkStatus();
 }
 
 absl::StatusOr<Block> IncomingMemory::Attach(uint32_t index) const {
-  if (index >= refs_.size() || refs_[index].segment >= leases_.size()) {
-    return absl::DataLossError(absl::StrCat("reference ", index, " of ", refs_.size(),
-                                            " names no segment of the message"));
-  }
-  const Ref& ref = refs_[index];
-  const std::shared_ptr<const Lease>& lease = leases_[ref.segment];
-  return CheckedBlock({.name = lease->segment().name(),
-                       .generation = lease->generation(),
-                       .offset = ref.offset,
-                       .size = ref.size,
-                       .content_size = ref.content_size,
-                       .temporary = ref.temporary},
-                      lease);
+  if (index < blocks_.size()) return blocks_[index];
+  return absl::DataLossError(
+      absl::StrCat("there is no reference ", index, " of ", blocks_.size(), " in the message"));
 }
 
 }  // namespace slabpipe

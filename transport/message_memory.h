@@ -3,14 +3,13 @@
 //
 // Sender:
 //   OutgoingMemory memory(pool);
-//   absl::StatusOr<uint32_t> index = memory.Add(block);         // for each block that the message
-//   refers to memory.Write(message.initMemory(), descriptors);            // grants, returns,
-//   retired; the descriptors to send along if (pipe.Send(...).ok()) memory.Commit(); // otherwise
-//   all of it is taken back
+//   absl::StatusOr<uint32_t> index = memory.Add(block);   // for each block that is referred to
+//   memory.Write(message.initMemory(), descriptors);      // grants, returns, retired segments
+//   if (pipe.Send(...).ok()) memory.Commit();             // otherwise all of it is taken back
 //
 // Receiver:
-//   absl::StatusOr<IncomingMemory> memory = IncomingMemory::Accept(message.getMemory(),
-//   descriptors, pool); absl::StatusOr<Block> block = memory->Attach(index);
+//   auto memory = IncomingMemory::Accept(message.getMemory(), descriptors, pool);
+//   absl::StatusOr<Block> block = memory->Attach(index);
 //
 // Both hold leases on the segments concerned for as long as they live, so that neither the pool's
 // Clear on another thread nor the peer can take the memory away meanwhile.
@@ -81,30 +80,23 @@ class IncomingMemory {
   IncomingMemory() = default;
 
   // Takes in what `table` says: maps new segments, pins them in the pool, takes leases back, drops
-  // retired segments. DATA_LOSS if the table breaks a rule: the connection must end then.
-  // RESOURCE_EXHAUSTED if there is no room for a segment. Call it for every message, in the order
-  // of arrival. May throw kj::Exception: call it inside CatchKj.
+  // retired segments, checks every ref against its segment. DATA_LOSS if the table breaks a rule:
+  // the connection must end then. RESOURCE_EXHAUSTED if there is no room for a segment. Call it for
+  // every message, in the order of arrival. May throw kj::Exception: call it inside CatchKj.
   static absl::StatusOr<IncomingMemory> Accept(schemas::MemoryTable::Reader table,
                                                std::vector<UniqueFd>& descriptors, ShmPool& pool);
 
-  uint32_t ref_count() const { return static_cast<uint32_t>(refs_.size()); }
-  // The block of ref `index`, checked. DATA_LOSS with the field that is wrong.
+  uint32_t ref_count() const { return static_cast<uint32_t>(blocks_.size()); }
+  // The block of ref `index`, which Accept has checked. DATA_LOSS if there is no such ref.
   absl::StatusOr<Block> Attach(uint32_t index) const;
 
  private:
-  struct Ref {
-    uint32_t segment;
-    bool temporary;
-    uint64_t offset;
-    uint64_t size;
-    uint64_t content_size;
-  };
   absl::Status AcceptSegments(schemas::MemoryTable::Reader table,
                               std::vector<UniqueFd>& descriptors, ShmPool& pool);
-  absl::Status CopyRefs(schemas::MemoryTable::Reader table);
+  absl::Status AcceptRefs(schemas::MemoryTable::Reader table);
 
   std::vector<std::shared_ptr<const Lease>> leases_;  // by index in the table
-  std::vector<Ref> refs_;
+  std::vector<Block> blocks_;
 };
 
 }  // namespace slabpipe

@@ -8,10 +8,12 @@ namespace {
 // A reader may visit each word of a message this many times before it is stopped: some codecs look
 // at metadata twice, none needs more. Without a limit, a small message whose pointers overlap could
 // keep a reader busy for ever.
-constexpr uint64_t kVisitsPerWord = 8;
+constexpr uint64_t kVisitsPerWord = 3;
 constexpr uint64_t kLeastVisits = 8192;
-constexpr int kMaxNesting =
-    64 * 4;  // 64 levels of values, each up to four structs deep on the wire
+// Each level of values that contain values is up to four pointers deep on the wire (message, list,
+// struct, payload), and so is each level of a map; both sides allow 64 of either
+// (codec/codec_limits.h).
+constexpr int kMaxNesting = 16 + 64 * 4 + 64 * 4;
 
 capnp::ReaderOptions Limits(size_t words) {
   capnp::ReaderOptions options;

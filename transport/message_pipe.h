@@ -2,9 +2,9 @@
 //
 //   capnp::MallocMessageBuilder message;
 //   ... message.initRoot<schemas::Message>() ...
-//   absl::Status sent = pipe.Send(message, descriptors, {.deadline =
-//   Deadline::After(absl::Seconds(1))}); absl::StatusOr<IncomingMessage> answer =
-//   pipe.Receive({.deadline = ...});
+//   const Wait wait = {.deadline = Deadline::After(absl::Seconds(1))};
+//   absl::Status sent = pipe.Send(message, descriptors, wait);
+//   absl::StatusOr<IncomingMessage> answer = pipe.Receive(wait);
 //
 // Contract. Messages arrive whole, once, and in order, or the pipe is over. A pipe that is over
 // (the peer is gone, what it sent was no frame, a message was cut short) stays so: every call
@@ -67,11 +67,14 @@ class MessagePipe {
   virtual ~MessagePipe() = default;
 
   // Sends `message`, with copies of `descriptors` (borrowed). Blocks while the peer's buffer is
-  // full. DEADLINE_EXCEEDED or CANCELLED with nothing sent, the pipe still good; INVALID_ARGUMENT
-  // for a message above the limits, likewise. If the wait ends when part of the message is out, the
-  // pipe is over.
+  // full. DEADLINE_EXCEEDED or CANCELLED with nothing sent; INVALID_ARGUMENT for a message above
+  // the limits. If the wait ends when part of the message is out, it counts as sent: the rest goes
+  // ahead of the next one.
   virtual absl::Status Send(capnp::MessageBuilder& message, absl::Span<const int> descriptors,
                             const Wait& wait) = 0;
+
+  // Why nothing can be sent any more; OK while something can. Thread-safe.
+  virtual absl::Status send_status() const = 0;
 
   // The next message. DEADLINE_EXCEEDED or CANCELLED leave the pipe as it was; a message that had
   // half arrived goes on arriving with the next call.

@@ -116,6 +116,10 @@ absl::Status PeerSegments::Retire(absl::string_view name) {
     return absl::DataLossError(
         absl::StrCat("the peer retires segment '", name, "', which is not known here"));
   }
+  if (!known->second.lease.expired()) {
+    return absl::DataLossError(
+        absl::StrCat("the peer retires segment '", name, "', which is still leased here"));
+  }
   bytes_ -= known->second.segment->size_bytes();
   dropped = std::move(known->second.segment);
   entries_.erase(known);

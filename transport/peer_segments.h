@@ -2,8 +2,7 @@
 // uses, and collects the leases that are over, to be told to the owner.
 //
 //   auto peers = PeerSegments::Create({.name_prefix = "w1."}, provider);
-//   absl::StatusOr<std::shared_ptr<const Lease>> lease = peers->Accept(grant,
-//   std::move(descriptor));
+//   auto lease = peers->Accept(grant, std::move(descriptor));
 //   ... objects hold copies of the lease; when the last is gone ...
 //   for (const ReturnedLease& lease : peers->TakeReturns()) ...   // goes into the next message
 //
@@ -38,7 +37,7 @@ struct PeerSegmentsOptions {
   std::string name_prefix;
   // How many segments a peer may have here at a time. Each costs a mapping, of which the kernel
   // allows a process 65,530 (vm.max_map_count).
-  size_t max_segments = 1024;
+  size_t max_segments = 8192;
 };
 
 // What a message says of a segment, not yet believed.
@@ -80,8 +79,7 @@ class PeerSegments : public std::enable_shared_from_this<PeerSegments> {
   absl::StatusOr<std::shared_ptr<const Lease>> Find(absl::string_view name,
                                                     uint64_t generation) const;
 
-  // The owner has destroyed the segment. Objects that hold a lease on it keep their mapping.
-  // DATA_LOSS if unknown.
+  // The owner has destroyed the segment. DATA_LOSS if it is unknown or still leased here.
   absl::Status Retire(absl::string_view name);
 
   // What is over since the last call; each use at most once.

@@ -2,11 +2,9 @@
 // opens them.
 //
 //   MemfdSegmentProvider memory;
-//   absl::StatusOr<std::unique_ptr<Segment>> mine = memory.Create("m.1", 1 << 20);          // the
-//   owner: writable
+//   auto mine = memory.Create("m.1", 1 << 20);            // the owner: writable
 //   ... (*mine)->descriptor() travels to the other process ...
-//   absl::StatusOr<std::unique_ptr<Segment>> theirs = memory.Open("m.1", 1 << 20, fd);      // the
-//   reader: read-only
+//   auto theirs = memory.Open("m.1", 1 << 20, fd);        // the reader: read-only
 //
 // Contract: a segment's size never changes, its memory is reserved when it has been created
 // (touching it can't fail for want of memory), and what the reader maps is checked first to be such

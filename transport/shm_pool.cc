@@ -151,12 +151,16 @@ bool ShmPool::CanRefer(const Block& block) const {
 void ShmPool::ResetPeer(std::string peer_prefix) {
   std::shared_ptr<PeerSegments> next =
       PeerSegments::Create(PeerOptions(options_, std::move(peer_prefix)), provider_);
+  // Had by this very thread, the turn can't be waited for, and nothing else writes.
+  const bool taken = turn_.Take(Deadline::Never()).ok();
   {
     std::lock_guard<std::mutex> lock(mutex_);
     next.swap(peer_);
   }
   next->Forget();  // the old one
+  Clear();
   heap_->PeerGone();
+  if (taken) turn_.Release();
 }
 
 void ShmPool::CountCopy(size_t bytes) {

@@ -1,12 +1,12 @@
 // ShmPool: one side's blocks of shared memory. It allocates them, attaches the other side's, and
 // holds them all for a while.
 //
-//   absl::StatusOr<Block> block = pool.Alloc(4096);              // writable; a segment of its own
-//   pool.OpenSlab(1 << 20);                                      // from now on Alloc hands out
-//   pieces of one slab absl::StatusOr<Block> piece = pool.Alloc(100); pool.SealSlab();
-//   absl::StatusOr<Block> theirs = pool.Attach(ref);             // read-only; checked against the
-//   segment pool.Clear();                                                // before each send: drops
-//   the pool's holds, no others
+//   absl::StatusOr<Block> block = pool.Alloc(4096);    // writable; a segment of its own
+//   absl::Status opened = pool.OpenSlab(1 << 20);      // from now on Alloc gives pieces of it
+//   absl::StatusOr<Block> piece = pool.Alloc(100);
+//   pool.SealSlab();
+//   absl::StatusOr<Block> theirs = pool.Attach(ref);   // read-only; checked against the segment
+//   pool.Clear();                                      // before each send: drops the pool's holds
 //
 // Pins and leases. What the pool allocates or attaches it also *pins*: until the next Clear,
 // whatever happens in between may rely on the blocks being there. Everything else that uses a block
@@ -28,6 +28,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "slabpipe/transport/block.h"
+#include "slabpipe/transport/message_turn.h"
 #include "slabpipe/transport/peer_segments.h"
 #include "slabpipe/transport/segment.h"
 #include "slabpipe/transport/slab.h"
@@ -43,7 +44,7 @@ struct ShmPoolOptions {
   // How much free memory to keep warm for reuse.
   size_t max_kept_bytes = size_t{1} << 30;
   // How many segments of the peer's to map at most.
-  size_t max_peer_segments = 1024;
+  size_t max_peer_segments = 8192;
 };
 
 struct ShmPoolStats {
@@ -100,8 +101,12 @@ class ShmPool {
   bool CanRefer(const Block& block) const;
 
   // Another peer takes the place of the old one (a restarted worker): what the old one held is
-  // back, and nothing of it is known any more. Decoded objects stay valid.
+  // back, and nothing of it is known any more. Decoded objects stay valid. All pins
+  // go. Waits for the turn: no message is being written meanwhile.
   void ResetPeer(std::string peer_prefix);
+
+  // Whoever writes a message that uses this pool has the turn from before Clear until it is sent.
+  MessageTurn& turn() { return turn_; }
 
   // For statistics: somebody copied a value into a block of this pool's.
   void CountCopy(size_t bytes);
@@ -121,6 +126,7 @@ class ShmPool {
   const ShmPoolOptions options_;
   const std::shared_ptr<SegmentProvider> provider_;
   const std::shared_ptr<SlabHeap> heap_;
+  MessageTurn turn_;
 
   mutable std::mutex mutex_;  // guards all below; taken before the mutexes of heap_ and peer_
   std::shared_ptr<PeerSegments> peer_;

@@ -2,8 +2,7 @@
 //
 //   Slab slab(lease);                                    // open
 //   std::optional<Block> a = slab.Allocate(100, false);  // bytes 0 .. 99
-//   std::optional<Block> b = slab.Allocate(8, false);    // bytes 128 .. 135: blocks begin at
-//   multiples of 64
+//   std::optional<Block> b = slab.Allocate(8, false);    // bytes 128 .. 135: at a multiple of 64
 //
 // A slab is sealed by letting go of this object: blocks hold the lease on their own.
 

@@ -182,11 +182,16 @@ void SlabHeap::FreeIfUnused(Entry& slab, Discarded& discarded) {
   free_.push_front(&slab);
   slab.free_position = free_.begin();
   free_bytes_ += slab.segment->size_bytes();
+  if (closed_ || slab.segment->size_bytes() > options_.max_kept_bytes) {
+    Remove(slab, discarded);  // not at the expense of all the others
+  }
   TrimTo(closed_ ? 0 : options_.max_kept_bytes, discarded);
 }
 
 void SlabHeap::TrimTo(size_t kept_bytes, Discarded& discarded) {
-  while (free_bytes_ > kept_bytes) Remove(*free_.back(), discarded);
+  while (free_bytes_ > kept_bytes || free_.size() > options_.max_kept_slabs) {
+    Remove(*free_.back(), discarded);
+  }
 }
 
 // REQUIRES: the slab is free.
@@ -223,6 +228,12 @@ absl::StatusOr<SlabHeap::Entry*> SlabHeap::CreateSlab(size_t capacity,
   if (size_bytes == 0) {
     return absl::ResourceExhaustedError(
         absl::StrCat("a slab of ", capacity, " bytes is larger than an address space"));
+  }
+  if (slabs_.size() >= options_.max_segments) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("this side has ", slabs_.size(),
+                     " segments in use, and may have no more (max_segments): put many small arrays "
+                     "into one"));
   }
   const std::string name = absl::StrCat(options_.name_prefix, next_number_++);
   lock.unlock();

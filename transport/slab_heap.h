@@ -2,11 +2,10 @@
 // does.
 //
 //   auto heap = SlabHeap::Create({.name_prefix = "m."}, provider);
-//   absl::StatusOr<std::shared_ptr<const Lease>> slab = heap->Open(1 << 20);   // writable, at
-//   least a mebibyte heap->Grant(**slab);      // a message that names it is on its way to the peer
-//   slab->reset();            // nothing here uses it any more
-//   heap->Return(name, generation, 1);   // the peer's done, too: the slab is free, its memory
-//   still warm
+//   auto slab = heap->Open(1 << 20);      // a lease; writable, at least a mebibyte
+//   heap->Grant(**slab);                  // a message that names it is on its way to the peer
+//   slab->reset();                        // nothing here uses it any more
+//   heap->Return(name, generation, 1);    // the peer is done, too: it is free, and still warm
 //
 // A slab is in use as long as a Lease of this side's lives or a grant is out. What is free is kept
 // for reuse, up to `max_kept_bytes`; beyond that the least recently freed go. Memory that is used
@@ -38,6 +37,10 @@ struct SlabHeapOptions {
   std::string name_prefix;
   // How much free memory to keep for reuse.
   size_t max_kept_bytes = size_t{1} << 30;
+  // How many free slabs to keep, and how many segments to have at all: each costs both sides a
+  // mapping and this one a descriptor.
+  size_t max_kept_slabs = 256;
+  size_t max_segments = 8192;
 };
 
 struct SlabHeapStats {

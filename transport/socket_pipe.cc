@@ -95,6 +95,7 @@ SocketPipe::CreatePair(PipeOptions options) {
 absl::Status SocketPipe::Send(capnp::MessageBuilder& message, absl::Span<const int> descriptors,
                               const Wait& wait) {
   if (absl::Status status = over(Direction::kSend); !status.ok()) return status;
+  if (absl::Status status = SendUnsent(wait); !status.ok()) return status;
   const auto segments = message.getSegmentsForOutput();
   const std::vector<uint32_t> table = SegmentTable(segments);
   FrameHeader header;
@@ -114,15 +115,33 @@ absl::Status SocketPipe::Send(capnp::MessageBuilder& message, absl::Span<const i
     return absl::InvalidArgumentError(absl::StrCat(
         "a message of ", header.body_bytes, " bytes and ", descriptors.size(),
         " descriptors is above the limit of ", options_.max_message_bytes, " bytes and ",
-        options_.max_descriptors, " descriptors; large values belong into arrays"));
+        options_.max_descriptors,
+        " descriptors (one for each array in shared memory that is new to the peer); large values "
+        "belong into arrays, and many arrays into several messages"));
   }
-  absl::Status sent = SendAll(std::move(parts), descriptors, wait);
+  absl::Status sent = SendParts(std::move(parts), descriptors, wait);
   if (sent.ok()) ++next_sent_;
   return sent;
 }
 
-absl::Status SocketPipe::SendAll(std::vector<iovec> parts, absl::Span<const int> descriptors,
-                                 const Wait& wait) {
+// What is left of the message before.
+absl::Status SocketPipe::SendUnsent(const Wait& wait) {
+  if (unsent_.empty()) return absl::OkStatus();
+  // SendParts leaves in unsent_ what does not go out now.
+  const std::vector<std::byte> rest = std::exchange(unsent_, {});
+  std::vector<iovec> parts = {{const_cast<std::byte*>(rest.data()), rest.size()}};
+  absl::Status sent = SendParts(std::move(parts), {}, wait);
+  if (!sent.ok()) {
+    unsent_ = rest;
+    return sent;
+  }
+  if (unsent_.empty()) return sent;
+  return absl::DeadlineExceededError(
+      "the deadline has passed while the message before was going out");
+}
+
+absl::Status SocketPipe::SendParts(std::vector<iovec> parts, absl::Span<const int> descriptors,
+                                   const Wait& wait) {
   constexpr size_t kMaxParts = 1024;  // UIO_MAXIOV, readv(2)
   ControlBuffer control;
   size_t first = 0;
@@ -149,10 +168,11 @@ absl::Status SocketPipe::SendAll(std::vector<iovec> parts, absl::Span<const int>
     }
     absl::Status ready = WaitFor(POLLOUT, wait);
     if (ready.ok()) continue;
-    if (!begun) return ready;
-    return EndWith(
-        absl::Status(ready.code(),
-                     absl::StrCat("half a message was sent, the pipe is over: ", ready.message())));
+    if (!begun || absl::IsUnavailable(ready)) return ready;
+    for (; first < parts.size(); ++first) {
+      const auto* rest = static_cast<const std::byte*>(parts[first].iov_base);
+      unsent_.insert(unsent_.end(), rest, rest + parts[first].iov_len);
+    }
   }
   return absl::OkStatus();
 }
@@ -167,7 +187,7 @@ absl::Status SocketPipe::WaitFor(short events, const Wait& wait) {
   // The peer ended between our last look at the socket and now: look once more.
   pollfd last_look = {.fd = socket_.get(), .events = events, .revents = 0};
   if ((events & POLLIN) != 0 && ::poll(&last_look, 1, 0) == 1) return absl::OkStatus();
-  return (events & POLLIN) != 0 ? EndWith(PeerGone()) : EndSendingWith(PeerGone());
+  return (events & POLLOUT) == 0 ? EndWith(PeerGone()) : EndSendingWith(PeerGone());
 }
 
 absl::StatusOr<IncomingMessage> SocketPipe::Receive(const Wait& wait) {

@@ -59,6 +59,7 @@ class SocketPipe : public MessagePipe {
   absl::Status Send(capnp::MessageBuilder& message, absl::Span<const int> descriptors,
                     const Wait& wait) override;
   absl::StatusOr<IncomingMessage> Receive(const Wait& wait) override;
+  absl::Status send_status() const override { return over(Direction::kSend); }
   int fd() const override { return socket_.get(); }
 
  private:
@@ -72,8 +73,9 @@ class SocketPipe : public MessagePipe {
     bool complete() const { return has_header() && body_bytes == header.body_bytes; }
   };
 
-  absl::Status SendAll(std::vector<iovec> parts, absl::Span<const int> descriptors,
-                       const Wait& wait);
+  absl::Status SendUnsent(const Wait& wait);
+  absl::Status SendParts(std::vector<iovec> parts, absl::Span<const int> descriptors,
+                         const Wait& wait);
   absl::Status WaitFor(short events, const Wait& wait);
   absl::Status ReadSome(const Wait& wait);
   absl::StatusOr<size_t> ReceiveInto(absl::Span<const iovec> parts, const Wait& wait);
@@ -99,7 +101,9 @@ class SocketPipe : public MessagePipe {
   absl::Status sending_over_;  // guarded by over_mutex_, like the next
   absl::Status receiving_over_;
 
-  uint64_t next_sent_ = 0;  // the sender's
+  // The sender's:
+  uint64_t next_sent_ = 0;
+  std::vector<std::byte> unsent_;  // the rest of a message whose wait ended in the middle
 
   // The receiver's:
   uint64_t next_received_ = 0;

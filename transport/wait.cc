@@ -59,6 +59,8 @@ absl::Status WaitForAny(absl::Span<WaitFd> fds, const Wait& wait) {
   for (const WaitFd& fd : fds) entries.push_back({.fd = fd.fd, .events = fd.events, .revents = 0});
   const int cancel_fd = wait.cancellation == nullptr ? -1 : wait.cancellation->fd();
   entries.push_back({.fd = cancel_fd, .events = POLLIN, .revents = 0});
+  const int meanwhile_fd = wait.meanwhile == nullptr ? -1 : wait.meanwhile->fd;
+  entries.push_back({.fd = meanwhile_fd, .events = POLLIN, .revents = 0});
   while (true) {
     timespec timeout;
     const bool endless = wait.deadline.is_never();
@@ -67,10 +69,15 @@ absl::Status WaitForAny(absl::Span<WaitFd> fds, const Wait& wait) {
         ::ppoll(entries.data(), entries.size(), endless ? nullptr : &timeout, nullptr);
     if (ready < 0 && errno == EINTR) continue;
     if (ready < 0) return absl::InternalError(absl::ErrnoToStatus(errno, "poll").message());
-    if (entries.back().revents != 0) return absl::CancelledError("the wait was cancelled");
+    if (entries[fds.size()].revents != 0) return absl::CancelledError("the wait was cancelled");
     if (ready == 0) return absl::DeadlineExceededError("the deadline has passed");
-    for (size_t i = 0; i < fds.size(); ++i) fds[i].revents = entries[i].revents;
-    return absl::OkStatus();
+    bool any = false;
+    for (size_t i = 0; i < fds.size(); ++i) {
+      fds[i].revents = entries[i].revents;
+      any |= entries[i].revents != 0;
+    }
+    if (any) return absl::OkStatus();
+    wait.meanwhile->run();
   }
 }
 

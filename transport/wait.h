@@ -1,8 +1,7 @@
 // How long to wait, and what ends a wait early.
 //
 //   slabpipe::Wait wait = {.deadline = slabpipe::Deadline::After(absl::Seconds(5))};
-//   absl::StatusOr<slabpipe::IncomingMessage> message = pipe.Receive(wait);   // DEADLINE_EXCEEDED
-//   after five seconds
+//   auto message = pipe.Receive(wait);    // DEADLINE_EXCEEDED after five seconds
 //
 // No wait in slabpipe is without an end: it ends at its deadline, when it is cancelled, or when the
 // peer is gone, whichever comes first.
@@ -11,6 +10,7 @@
 #define SLABPIPE_TRANSPORT_WAIT_H_
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 
 #include "absl/status/status.h"
@@ -64,10 +64,17 @@ class Cancellation {
   UniqueFd event_;  // an eventfd, never read
 };
 
-// What ends a wait. `cancellation` is borrowed and may be null.
+// Something that a thread does while it waits for something else.
+struct Meanwhile {
+  int fd;                     // whenever it is readable,
+  std::function<void()> run;  // this is called; it must read, or it will be called again at once
+};
+
+// What ends a wait, and what is done meanwhile. Pointers are borrowed and may be null.
 struct Wait {
   Deadline deadline = {};
   const Cancellation* cancellation = nullptr;
+  const Meanwhile* meanwhile = nullptr;
 };
 
 // One descriptor to wait for.

@@ -74,7 +74,7 @@ Model::Model(const Data& data) : y_(data.y), weight_(data.y.size()) {
 // w[j] = 1 / v[j], s = kMuPriorSd and P = 1 / s^2 + sum w[j],
 //
 //   mu | tau, y ~ normal(m, 1 / sqrt(P)),   m = sum w[j] y[j] / P
-//   p(y | tau)  ∝ (s^2 P prod v[j])^(-1/2) exp(-(m^2 / s^2 + sum w[j] (y[j] - m)^2) / 2)
+//   p(y | tau) = c (s^2 P prod v[j])^(-1/2) exp(-(m^2 / s^2 + sum w[j] (y[j] - m)^2) / 2)
 //
 // (BDA 3, equations 5.20 and 5.21, with the prior of mu as one more observation of it: 0 +- s). The
 // sum of squares about m is the usual quadratic form without its cancellation. The density of

@@ -1,7 +1,5 @@
 // The worker of the quickstart: an ordinary program that offers a function.
 
-#include <numeric>
-
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "slabpipe/codec/ndarray.h"
@@ -9,11 +7,13 @@
 
 absl::StatusOr<double> Mean(const slabpipe::NdArray<const double>& x) {
   if (x.empty()) return absl::InvalidArgumentError("the mean of no numbers");
-  return std::accumulate(x.span().begin(), x.span().end(), 0.0) / static_cast<double>(x.size());
+  double sum = 0;
+  x.ForEach([&](double element) { sum += element; });
+  return sum / static_cast<double>(x.size());
 }
 
 int main(int argc, char** argv) {
   slabpipe::Worker worker(argc, argv);
-  worker.Register("stats.mean", Mean, "Arithmetic mean of x, any shape, without gaps.", {"x"});
+  worker.Register("stats.mean", Mean, "Arithmetic mean of x, any shape.", {"x"});
   return worker.Serve();
 }

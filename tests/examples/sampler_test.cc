@@ -8,16 +8,15 @@
 #include <limits>
 #include <numbers>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "slabpipe/examples/eight_schools/data.h"
-#include "slabpipe/examples/eight_schools/diagnostics.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "slabpipe/examples/eight_schools/data.h"
+#include "slabpipe/examples/eight_schools/diagnostics.h"
 
 namespace eight_schools {
 namespace {
@@ -72,7 +71,7 @@ Draws Sampled(const Data& data, const SamplerOptions& options) {
   return draws;
 }
 
-constexpr SamplerOptions kManyDraws = {.chains = 4, .draws = 50000, .warmup = 100, .seed = 20};
+constexpr SamplerOptions kManyDraws = {.chains = 4, .draws = 25000, .warmup = 100, .seed = 20};
 
 // Other data, so that what holds of eight schools alone is noticed: schools that differ by far more
 // than their errors, and a single one.

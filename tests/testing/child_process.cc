@@ -1,6 +1,7 @@
 #include "slabpipe/tests/testing/child_process.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -65,6 +66,15 @@ void ForbidMoreDescriptors() {
   ::getrlimit(RLIMIT_NOFILE, &limit);
   limit.rlim_cur = 0;  // open descriptors stay
   ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void UseUpDescriptors() {
+  rlimit limit;
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = 128;  // soon used up
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+  while (::open("/dev/null", O_RDONLY | O_CLOEXEC) >= 0) {
+  }
 }
 
 bool CanRunWithoutDescriptors() { return __ubsan_handle_dynamic_type_cache_miss_abort == nullptr; }

@@ -48,6 +48,9 @@ bool PassesInChild(const std::function<void()>& body);
 // Lets this process open no more descriptors. For a child.
 void ForbidMoreDescriptors();
 
+// The same by opening files until no descriptor is left: unlike a limit of none, poll(2) stands it.
+void UseUpDescriptors();
+
 // Whether a program can run like that. Not under UndefinedBehaviorSanitizer, which opens pipes to
 // find out what memory may be read, and takes good objects for bad ones when it can't.
 bool CanRunWithoutDescriptors();

@@ -1,6 +1,10 @@
 #include "slabpipe/tests/testing/process_state.h"
 
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -76,11 +80,41 @@ std::string MappingRights(const void* address) {
   return "";
 }
 
-size_t ResidentBytes() {
-  std::ifstream statm("/proc/self/statm");
+size_t ResidentBytes() { return ResidentBytesOf(::getpid()); }
+
+size_t OpenDescriptorsOf(pid_t process) {
+  return Entries(absl::StrCat("/proc/", process, "/fd")).size();
+}
+
+size_t SegmentMappingsOf(pid_t process, absl::string_view name_part) {
+  return MappingsOf(absl::StrCat(process), name_part);
+}
+
+size_t ResidentBytesOf(pid_t process) {
+  std::ifstream statm(absl::StrCat("/proc/", process, "/statm"));
   size_t total_pages = 0, resident_pages = 0;
   statm >> total_pages >> resident_pages;
   return resident_pages * static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+void AwaitEnd(pid_t process) {
+  const int pidfd = static_cast<int>(::syscall(SYS_pidfd_open, process, 0));
+  if (pidfd < 0) return;  // it is gone altogether
+  pollfd ended = {.fd = pidfd, .events = POLLIN, .revents = 0};
+  while (::poll(&ended, 1, -1) < 0 && errno == EINTR) {
+  }
+  ::close(pidfd);
+}
+
+bool ProcessExists(pid_t process) { return ::kill(process, 0) == 0; }
+
+std::vector<pid_t> Children() {
+  std::vector<pid_t> children;
+  for (const fs::path& thread : Entries("/proc/self/task")) {
+    std::ifstream file(thread / "children");
+    for (pid_t child; file >> child;) children.push_back(child);
+  }
+  return children;
 }
 
 int64_t PageFaults() {

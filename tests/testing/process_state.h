@@ -7,6 +7,8 @@
 #ifndef SLABPIPE_TESTS_TESTING_PROCESS_STATE_H_
 #define SLABPIPE_TESTS_TESTING_PROCESS_STATE_H_
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -29,6 +31,18 @@ std::string MappingRights(const void* address);
 
 // This process's resident memory, shared memory included.
 size_t ResidentBytes();
+
+// The same of another process, 0 if it is gone.
+size_t OpenDescriptorsOf(pid_t process);
+size_t SegmentMappingsOf(pid_t process, absl::string_view name_part = "");
+size_t ResidentBytesOf(pid_t process);
+
+// Waits until `process`, which need not be a child of this one, has ended. A zombie has ended.
+void AwaitEnd(pid_t process);
+// Whether there is such a process. A zombie is one: nobody has waited for it yet.
+bool ProcessExists(pid_t process);
+// The children of this process that have ended, or not, and that nobody has waited for.
+std::vector<pid_t> Children();
 
 // Minor page faults of this process since its start.
 int64_t PageFaults();

@@ -421,7 +421,7 @@ INSTANTIATE_TEST_SUITE_P(
                [](Letter& l) { Segment1(l).setName(("m." + std::string(62, 'x')).c_str()); },
                "must be named"},
         Attack{"NameOfAKnownOneWithADescriptor", [](Letter& l) { Segment1(l).setName("m.1"); },
-               "another descriptor"},
+               "'m.1' twice"},
         Attack{"NameOfANewOneWithoutADescriptor", [](Letter& l) { Segment0(l).setName("m.9"); },
                "no descriptor"},
         Attack{"NameOfTheReceiversWithADescriptor", [](Letter& l) { Segment1(l).setName("w.1"); },
@@ -465,9 +465,10 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     ShmRefs, HostileTableTest,
     ::testing::Values(
-        Attack{"SegmentPastTheLast", [](Letter& l) { Ref1(l).setSegment(3); }, "names no segment"},
+        Attack{"SegmentPastTheLast", [](Letter& l) { Ref1(l).setSegment(3); },
+               "names segment 3 of 3"},
         Attack{"SegmentFarPast", [](Letter& l) { Ref1(l).setSegment(0xffffffff); },
-               "names no segment"},
+               "names segment 4294967295 of 3"},
         Attack{"OffsetMisaligned", [](Letter& l) { Ref1(l).setOffset(8); }, "multiple of 64"},
         Attack{"OffsetAtTheEnd", [](Letter& l) { Ref1(l).setOffset(kSmall); }, "offset lies past"},
         Attack{"OffsetLargest", [](Letter& l) { Ref1(l).setOffset(kMax - 63); },
@@ -516,19 +517,15 @@ INSTANTIATE_TEST_SUITE_P(
         Attack{"Empty", [](Letter& l) { l.table().initRetired(1); }, "not known here"},
         Attack{"OfTheReceiversOwn", [](Letter& l) { l.table().initRetired(1).set(0, "w.1"); },
                "not known here"},
-        Attack{"Twice",
-               [](Letter& l) {
-                 auto retired = l.table().initRetired(2);
-                 retired.set(0, "m.1");
-                 retired.set(1, "m.1");
-               },
-               "not known here"}),
+        Attack{"StillLeased", [](Letter& l) { l.table().initRetired(1).set(0, "m.1"); },
+               "still leased here"}),
     [](const auto& info) { return info.param.name; });
 
-TEST_F(HostileTableTest, RetiringWhatIsInUseTakesNoBytesAway) {
+TEST_F(HostileTableTest, RetiringWhatIsInUseIsRefusedAndTakesNoBytesAway) {
   std::unique_ptr<Letter> letter = Write(main_, {});
   letter->table().initRetired(1).set(0, "m.1");
-  EXPECT_THAT(Read(*letter, worker_), IsOk());
+  EXPECT_THAT(Read(*letter, worker_),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("still leased here")));
   EXPECT_EQ(worker_view_[0].content()[0], std::byte{1});
 }
 

@@ -233,13 +233,15 @@ TEST_F(PeerSegmentsTest, ARetiredSegmentIsUnmapped) {
   EXPECT_EQ(peers_->stats().bytes, 0u);
 }
 
-TEST_F(PeerSegmentsTest, LeasesOnARetiredSegmentKeepTheirBytes) {
+TEST_F(PeerSegmentsTest, OnlyWhatIsNotLeasedCanBeRetired) {
   segment_->mutable_data()[0] = std::byte{3};
   LeasePtr lease = *AcceptFirst(*segment_);
-  EXPECT_THAT(peers_->Retire("w.1"), IsOk());
+  EXPECT_THAT(peers_->Retire("w.1"),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("still leased here")));
   segment_.reset();
   EXPECT_EQ(lease->segment().data()[0], std::byte{3});
   lease.reset();
+  EXPECT_THAT(peers_->Retire("w.1"), IsOk());
   EXPECT_EQ(tests::SegmentMappings(), 0u);
 }
 

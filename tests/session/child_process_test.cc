@@ -1,0 +1,305 @@
+#include "slabpipe/session/child_process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "slabpipe/tests/testing/child_process.h"
+#include "slabpipe/tests/testing/process_state.h"
+#include "slabpipe/tests/testing/status_matchers.h"
+#include "slabpipe/tests/testing/watchdog.h"
+
+namespace slabpipe {
+namespace {
+
+using ::slabpipe::tests::IsOk;
+using ::slabpipe::tests::StatusIs;
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::Each;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::IsSupersetOf;
+using ::testing::Not;
+using ::testing::Optional;
+using ::testing::StartsWith;
+
+constexpr char kInspector[] = "tests/workers/inspector";
+
+class ChildProcessTest : public ::testing::Test {
+ protected:
+  ChildProcessTest() {
+    int ends[2];
+    EXPECT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+    reader_.reset(ends[0]);
+    writer_.reset(ends[1]);
+  }
+  ~ChildProcessTest() override { EXPECT_THAT(tests::Children(), IsEmpty()) << "zombies"; }
+
+  // The inspector, told to do `what`; its stdout can be read.
+  ChildProcess Start(std::vector<std::string> what, SpawnOptions options = {}) {
+    options.path = kInspector;
+    options.arguments = std::move(what);
+    options.descriptors.push_back({writer_.get(), 1});
+    absl::StatusOr<ChildProcess> child = ChildProcess::Spawn(options);
+    if (!child.ok()) ::abort();
+    return *std::move(child);
+  }
+  // What it printed till its end.
+  std::vector<std::string> Output() {
+    writer_.reset();
+    std::string text;
+    char buffer[4096];
+    for (ssize_t got; (got = ::read(reader_.get(), buffer, sizeof(buffer))) > 0;) {
+      text.append(buffer, static_cast<size_t>(got));
+    }
+    return absl::StrSplit(text, '\n', absl::SkipEmpty());
+  }
+  // A number that it prints at once.
+  pid_t ReadPid() {
+    char buffer[32] = {};
+    EXPECT_GT(::read(reader_.get(), buffer, sizeof(buffer) - 1), 0);
+    int pid = -1;
+    EXPECT_TRUE(absl::SimpleAtoi(buffer, &pid)) << buffer;
+    return pid;
+  }
+
+  tests::Watchdog watchdog_;
+  UniqueFd reader_, writer_;
+};
+
+// FindProgram.
+
+TEST(FindProgramTest, APathIsTakenAsItStands) {
+  EXPECT_EQ(FindProgram(kInspector).value(), kInspector);
+  EXPECT_EQ(FindProgram("/bin/sh").value(), "/bin/sh");
+  EXPECT_THAT(FindProgram("tests/workers/nothing"),
+              StatusIs(absl::StatusCode::kNotFound,
+                       AllOf(HasSubstr("'tests/workers/nothing'"), HasSubstr("seen from /"))));
+}
+
+TEST(FindProgramTest, ANameIsLookedForBesideThisProgramAndInPath) {
+  EXPECT_THAT(FindProgram("sh").value(), HasSubstr("/sh"));
+  EXPECT_THAT(FindProgram("child_process_test").value(),
+              HasSubstr("tests/session/child_process_test"));
+  EXPECT_THAT(
+      FindProgram("no_such_program"),
+      StatusIs(absl::StatusCode::kNotFound,
+               AllOf(HasSubstr("no_such_program"), HasSubstr("tests/session"), HasSubstr("/bin"))));
+}
+
+TEST(FindProgramTest, FoldersAndFilesThatAreNotExecutableAreNoPrograms) {
+  EXPECT_THAT(FindProgram("/tmp"), StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(FindProgram("/etc/passwd"), StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(FindProgram(""), StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
+// Spawn.
+
+TEST_F(ChildProcessTest, WhatCanNotBeRunIsAStatus) {
+  EXPECT_THAT(ChildProcess::Spawn({.path = "/no/such/program"}),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("/no/such/program")));
+  EXPECT_THAT(ChildProcess::Spawn({.path = "/etc/passwd"}),
+              StatusIs(absl::StatusCode::kPermissionDenied, HasSubstr("/etc/passwd")));
+  EXPECT_THAT(ChildProcess::Spawn({.path = "/tmp"}), StatusIs(absl::StatusCode::kPermissionDenied));
+  const std::string path = ::testing::TempDir() + "/no_program";
+  const int file = ::open(path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0755);
+  ASSERT_EQ(::write(file,
+                    "\x7f"
+                    "ELF",
+                    4),
+            4);
+  ::close(file);
+  EXPECT_THAT(ChildProcess::Spawn({.path = path}), StatusIs(absl::StatusCode::kInternal));
+  ::unlink(path.c_str());
+}
+
+TEST_F(ChildProcessTest, WithoutDescriptorsItIsAStatus) {
+  if (!tests::CanRunWithoutDescriptors()) GTEST_SKIP() << "not under this sanitizer";
+  EXPECT_TRUE(tests::PassesInChild([&] {
+    tests::ForbidMoreDescriptors();
+    EXPECT_THAT(ChildProcess::Spawn({.path = kInspector, .descriptors = {{writer_.get(), 1}}}),
+                StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("ulimit -n")));
+    EXPECT_THAT(ChildProcess::Spawn({.path = kInspector}),
+                StatusIs(absl::StatusCode::kResourceExhausted));
+    EXPECT_THAT(tests::Children(), IsEmpty()) << "what was started has been ended";
+  }));
+}
+
+TEST_F(ChildProcessTest, ArgumentsAndEnvironmentAreAsAsked) {
+  ChildProcess child =
+      Start({"show", "two words", ""}, {.path = kInspector, .environment = {{"INSPECTED", "a=b"}}});
+  const std::vector<std::string> output = Output();
+  EXPECT_THAT(output, IsSupersetOf({absl::StrCat("argument 0 ", kInspector),
+                                    std::string("argument 2 two words"), std::string("argument 3 "),
+                                    std::string("INSPECTED a=b")}));
+  EXPECT_THAT(child.Wait(Deadline::Never()), Optional(WorkerEnd(Exited{.code = 0})));
+}
+
+TEST_F(ChildProcessTest, VariablesCanBeUnset) {
+  ::setenv("INSPECTED", "1", 1);
+  ChildProcess child =
+      Start({"show"}, {.path = kInspector, .environment = {{"INSPECTED", std::nullopt}}});
+  EXPECT_THAT(Output(), Contains("INSPECTED is not set"));
+  EXPECT_STREQ(::getenv("INSPECTED"), "1") << "not of this process";
+  ::unsetenv("INSPECTED");
+}
+
+TEST_F(ChildProcessTest, OnlyTheAgreedDescriptorsAreInherited) {
+  std::vector<UniqueFd> open;  // without O_CLOEXEC, as careless applications do
+  for (int i = 0; i < 20; ++i) open.emplace_back(::open("/dev/zero", O_RDONLY));
+  const UniqueFd full(::open("/dev/full", O_RDWR));
+  ChildProcess child = Start({"show"}, {.path = kInspector, .descriptors = {{full.get(), 5}}});
+  std::vector<std::string> descriptors;
+  for (std::string& line : Output()) {
+    if (line.rfind("fd ", 0) == 0 && line.rfind("fd 1 ", 0) != 0 && line.rfind("fd 2 ", 0) != 0) {
+      descriptors.push_back(std::move(line));
+    }
+  }
+  EXPECT_THAT(descriptors, ::testing::UnorderedElementsAre("fd 0 /dev/null", "fd 5 /dev/full"));
+}
+
+TEST_F(ChildProcessTest, DescriptorsMayTradePlaces) {
+  const UniqueFd zero(::open("/dev/zero", O_RDONLY | O_CLOEXEC));
+  const UniqueFd full(::open("/dev/full", O_RDWR | O_CLOEXEC));
+  ASSERT_LT(zero.get(), 10);
+  ASSERT_LT(full.get(), 10);
+  ChildProcess child = Start(
+      {"show"},
+      {.path = kInspector, .descriptors = {{zero.get(), full.get()}, {full.get(), zero.get()}}});
+  EXPECT_THAT(Output(), IsSupersetOf({absl::StrCat("fd ", full.get(), " /dev/zero"),
+                                      absl::StrCat("fd ", zero.get(), " /dev/full")}));
+}
+
+TEST_F(ChildProcessTest, SignalsAreAsANewProgramExpectsThemAndOursStay) {
+  sigset_t blocked, before;
+  ::sigemptyset(&blocked);
+  ::sigaddset(&blocked, SIGTERM);
+  ::sigaddset(&blocked, SIGUSR1);
+  ASSERT_EQ(::pthread_sigmask(SIG_BLOCK, &blocked, &before), 0);
+  struct sigaction ignore = {}, pipe_before, pipe_after;
+  ignore.sa_handler = SIG_IGN;
+  ASSERT_EQ(::sigaction(SIGPIPE, &ignore, &pipe_before), 0);
+  ChildProcess child = Start({"show"});
+  const std::vector<std::string> output = Output();
+  EXPECT_THAT(output, IsSupersetOf({"blocked", "ignored", "leads 1"})) << "none and none";
+  sigset_t after;
+  ASSERT_EQ(::pthread_sigmask(SIG_SETMASK, &before, &after), 0);
+  EXPECT_EQ(::sigismember(&after, SIGUSR1), 1);
+  EXPECT_EQ(::sigismember(&after, SIGINT), 0);
+  ASSERT_EQ(::sigaction(SIGPIPE, &pipe_before, &pipe_after), 0);
+  EXPECT_EQ(pipe_after.sa_handler, SIG_IGN);
+}
+
+TEST_F(ChildProcessTest, NoDescriptorIsLeftHere) {
+  Start({"exit", "0"}).Kill();
+  const size_t before = tests::OpenDescriptors();
+  for (int i = 0; i < 5; ++i) Start({"exit", "0"}).Kill();
+  EXPECT_EQ(tests::OpenDescriptors(), before);
+}
+
+// Its end.
+
+TEST_F(ChildProcessTest, TellsHowItEnded) {
+  EXPECT_THAT(Start({"exit", "7"}).Wait(Deadline::Never()), Optional(WorkerEnd(Exited{.code = 7})));
+  EXPECT_THAT(Start({"exit", "255"}).Wait(Deadline::Never()),
+              Optional(WorkerEnd(Exited{.code = 255})));
+  for (const int signal : {SIGTERM, SIGKILL, SIGUSR2}) {
+    EXPECT_THAT(Start({"signal", absl::StrCat(signal)}).Wait(Deadline::Never()),
+                Optional(WorkerEnd(Signalled{.signal = signal})));
+  }
+}
+
+TEST_F(ChildProcessTest, WaitEndsAtItsDeadline) {
+  ChildProcess child = Start({"hang"});
+  EXPECT_EQ(child.Wait(Deadline::After(absl::ZeroDuration())), std::nullopt);
+  EXPECT_EQ(child.Wait(Deadline::After(absl::Milliseconds(20))), std::nullopt);
+  EXPECT_TRUE(tests::ProcessExists(child.pid()));
+  EXPECT_EQ(child.Kill(), WorkerEnd(Signalled{.signal = SIGKILL}));
+  EXPECT_FALSE(tests::ProcessExists(child.pid()));
+}
+
+TEST_F(ChildProcessTest, TheFirstEndStays) {
+  ChildProcess child = Start({"exit", "3"});
+  tests::AwaitEnd(child.pid());
+  EXPECT_EQ(child.Kill(), WorkerEnd(Exited{.code = 3})) << "it had ended by itself";
+  EXPECT_EQ(child.Kill(), WorkerEnd(Exited{.code = 3}));
+  EXPECT_THAT(child.Wait(Deadline::Never()), Optional(WorkerEnd(Exited{.code = 3})));
+}
+
+TEST_F(ChildProcessTest, TheDestructorEndsAndReapsIt) {
+  pid_t pid;
+  {
+    ChildProcess child = Start({"hang"});
+    pid = child.pid();
+    ChildProcess moved = std::move(child);
+    EXPECT_TRUE(tests::ProcessExists(pid));
+  }
+  EXPECT_FALSE(tests::ProcessExists(pid));
+}
+
+TEST_F(ChildProcessTest, KillTakesItsChildrenAlong) {
+  ChildProcess child = Start({"family"});
+  const pid_t grandchild = ReadPid();
+  ASSERT_TRUE(tests::ProcessExists(grandchild));
+  child.Kill();
+  tests::AwaitEnd(grandchild);
+}
+
+TEST_F(ChildProcessTest, ChildrenThatItLeavesBehindAreEndedWithIt) {
+  ChildProcess child = Start({"leave"});
+  const pid_t grandchild = ReadPid();
+  EXPECT_THAT(child.Wait(Deadline::Never()), Optional(WorkerEnd(Exited{.code = 0})));
+  tests::AwaitEnd(grandchild);
+}
+
+TEST_F(ChildProcessTest, ThePidfdIsReadableAtTheEnd) {
+  ChildProcess child = Start({"hang"});
+  WaitFd ended = {.fd = child.pidfd(), .events = POLLIN};
+  const auto wait = [&](Deadline deadline) {
+    return WaitForAny(absl::MakeSpan(&ended, 1), {.deadline = deadline});
+  };
+  EXPECT_THAT(wait(Deadline::After(absl::ZeroDuration())),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  ::kill(child.pid(), SIGTERM);
+  EXPECT_THAT(wait(Deadline::Never()), IsOk());
+}
+
+// An application may wait for all children, or for none.
+
+TEST_F(ChildProcessTest, AnEndThatAnotherPartOfTheProgramHasTakenIsUnobserved) {
+  ChildProcess child = Start({"exit", "3"});
+  ASSERT_EQ(::waitpid(-1, nullptr, 0), child.pid());
+  EXPECT_THAT(child.Wait(Deadline::Never()), Optional(WorkerEnd(EndedUnobserved())));
+  EXPECT_EQ(child.Kill(), WorkerEnd(EndedUnobserved()));
+}
+
+TEST_F(ChildProcessTest, AnEndIsUnobservedWhileSigchldIsIgnored) {
+  struct sigaction ignore = {}, before;
+  ignore.sa_handler = SIG_IGN;
+  ASSERT_EQ(::sigaction(SIGCHLD, &ignore, &before), 0);
+  for (int i = 0; i < 50; ++i) {  // some have ended before Spawn returns
+    EXPECT_THAT(Start({"exit", "3"}).Wait(Deadline::Never()),
+                Optional(WorkerEnd(EndedUnobserved())));
+  }
+  EXPECT_EQ(Start({"hang"}).Kill(), WorkerEnd(EndedUnobserved()));
+  ASSERT_EQ(::sigaction(SIGCHLD, &before, nullptr), 0);
+}
+
+}  // namespace
+}  // namespace slabpipe

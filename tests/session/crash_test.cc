@@ -1,0 +1,234 @@
+// Workers that are lost in the middle of a call: the call's status says how, a new worker runs, and
+// the next call works.
+
+#include <signal.h>
+#include <stdlib.h>
+
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "slabpipe/session/session.h"
+#include "slabpipe/session/worker_end.h"
+#include "slabpipe/tests/session/session_testing.h"
+#include "slabpipe/tests/testing/process_state.h"
+#include "slabpipe/tests/testing/sanitizers.h"
+#include "slabpipe/tests/testing/status_matchers.h"
+
+namespace slabpipe::tests {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::AnyOf;
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::Optional;
+
+class CrashTest : public SessionTest {
+ protected:
+  // The end of a worker that dies by `signal`; under a sanitizer, which turns faults into reports,
+  // any signal or an exit.
+  static void ExpectSignalled(const std::optional<WorkerEnd>& end, int signal) {
+    ASSERT_TRUE(end.has_value());
+    if (kSanitized && !std::holds_alternative<Signalled>(*end)) {
+      EXPECT_TRUE(std::holds_alternative<Exited>(*end)) << DescribeEnd(*end);
+      return;
+    }
+    ASSERT_TRUE(std::holds_alternative<Signalled>(*end)) << DescribeEnd(*end);
+    if (!kSanitized) {
+      EXPECT_EQ(std::get<Signalled>(*end).signal, signal);
+    }
+  }
+};
+
+TEST_F(CrashTest, RestartsTheWorkerAfterACrash) {
+  Session session = StartGood();
+  const pid_t worker = session.worker_pid();
+  Gate gate;
+  absl::Status status;
+  std::thread caller([&] { status = session.Call("time.hang_after", gate.path()); });
+  gate.AwaitArrival();  // in the middle of the call
+  ::kill(worker, SIGKILL);
+  caller.join();
+  const pid_t next = session.worker_pid();
+  EXPECT_THAT(status,
+              StatusIs(absl::StatusCode::kUnavailable,
+                       AllOf(HasSubstr("signal 9 (SIGKILL)"), HasSubstr(kGoodWorker),
+                             HasSubstr("time.hang_after"),
+                             HasSubstr(absl::StrCat("a new worker is running (pid ", next, ")")))));
+  EXPECT_NE(next, worker);
+  EXPECT_FALSE(ProcessExists(worker)) << "not even a zombie";
+  EXPECT_THAT(session.last_end(), Optional(WorkerEnd(Signalled{.signal = SIGKILL})));
+  EXPECT_EQ(session.stats().restarts, 1u);
+  EXPECT_EQ(session.Call<double>("arrays.sum", Counting(1000)).value(), SumOfCounting(1000));
+  EXPECT_EQ(session.Call<pid_t>("process.pid").value(), next);
+}
+
+struct Death {
+  std::string how;
+  WorkerEnd end;
+  std::string words;  // in the status
+};
+
+class DeathTest : public CrashTest, public ::testing::WithParamInterface<Death> {};
+
+TEST_P(DeathTest, IsToldApartWithTheEndOfStderr) {
+  Session session = StartGood();
+  const pid_t worker = session.worker_pid();
+  const absl::Status status =
+      session.Call("process.last_words_then_die", "last words\n", GetParam().how);
+  // A sanitizer's report may be longer than the tail.
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kUnavailable,
+                               AnyOf(HasSubstr("last words"), HasSubstr("Sanitizer"))));
+  const std::optional<WorkerEnd> end = session.last_end();
+  ASSERT_TRUE(end.has_value());
+  if (const Signalled* signalled = std::get_if<Signalled>(&GetParam().end)) {
+    ExpectSignalled(end, signalled->signal);
+  } else {
+    EXPECT_EQ(*end, GetParam().end) << DescribeEnd(*end);
+  }
+  if (!kSanitized) {
+    EXPECT_THAT(status.message(), HasSubstr(GetParam().words));
+  }
+  EXPECT_FALSE(ProcessExists(worker));
+  EXPECT_THAT(session.Call("arguments.none"), IsOk());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Ways, DeathTest,
+    ::testing::Values(Death{"segv", Signalled{.signal = SIGSEGV}, "signal 11 (SIGSEGV)"},
+                      Death{"abort", Signalled{.signal = SIGABRT}, "signal 6 (SIGABRT)"},
+                      Death{"terminate", Signalled{.signal = SIGABRT}, "signal 6 (SIGABRT)"},
+                      Death{"stack", Signalled{.signal = SIGSEGV}, "signal 11 (SIGSEGV)"},
+                      Death{"kill", Signalled{.signal = SIGKILL}, "signal 9 (SIGKILL)"},
+                      Death{"exit 7", Exited{.code = 7}, "exited with code 7"},
+                      Death{"exit 0", Exited{.code = 0}, "exited with code 0"}),
+    [](const auto& info) {
+      std::string name = info.param.how;
+      for (char& c : name) c = c == ' ' ? '_' : c;
+      return name;
+    });
+
+TEST_F(CrashTest, ASegmentationFaultTellsWhereItWas) {
+  Session session = StartGood();
+  EXPECT_THAT(session.Call("process.die", "segv"),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("Die")));
+}
+
+TEST_F(CrashTest, OnlyTheTailOfALongStderrIsTold) {
+  Session session = StartGood();
+  const absl::Status status = session.Call("process.last_words_then_die",
+                                           std::string(1'000'000, 'x') + "\nthe end\n", "exit 7");
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kUnavailable, HasSubstr("the end")));
+  EXPECT_LT(status.message().size(), 6000u);
+}
+
+TEST_F(CrashTest, AWorkerThatDiesBetweenCallsIsFoundByTheNext) {
+  Session session = StartGood();
+  const pid_t worker = session.worker_pid();
+  ::kill(worker, SIGKILL);
+  AwaitEnd(worker);
+  EXPECT_THAT(session.Call("arguments.none"),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("signal 9")));
+  EXPECT_THAT(session.Call("arguments.none"), IsOk());
+  ::kill(session.worker_pid(), SIGKILL);
+  AwaitEnd(session.worker_pid());
+  EXPECT_THAT(session.Ping(absl::Seconds(30)),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("signal 9")));
+  EXPECT_THAT(session.Ping(absl::Seconds(30)), IsOk());
+}
+
+TEST_F(CrashTest, NoNewWorkerIsStartedIfNotWished) {
+  SessionOptions options = GoodOptions();
+  options.restart_after_crash = false;
+  Session session = StartGood(std::move(options));
+  EXPECT_THAT(session.Call("process.die", "exit 7"),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("no new worker was started")));
+  EXPECT_EQ(session.worker_pid(), -1);
+  EXPECT_TRUE(session.targets().empty());
+  EXPECT_THAT(session.Call("arguments.none"),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       AllOf(HasSubstr("exited with code 7"), HasSubstr("Restart"))));
+  EXPECT_THAT(session.Ping(absl::Seconds(1)), StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_THAT(session.Restart(), IsOk());
+  EXPECT_THAT(session.Call("arguments.none"), IsOk());
+}
+
+TEST_F(CrashTest, AWorkerThatCanNotBeStartedAgainIsTold) {
+  const std::string link = ::testing::TempDir() + "/vanishing_worker";
+  char* path = ::realpath(kGoodWorker, nullptr);
+  ASSERT_EQ(::symlink(path, link.c_str()), 0);
+  ::free(path);
+  SessionOptions options = GoodOptions();
+  options.program = link;
+  Session session = StartGood(std::move(options));
+  ::unlink(link.c_str());
+  EXPECT_THAT(session.Call("process.die", "kill"),
+              StatusIs(absl::StatusCode::kUnavailable,
+                       AllOf(HasSubstr("signal 9"), HasSubstr("could not be started"),
+                             HasSubstr("vanishing_worker"))));
+  EXPECT_EQ(session.worker_pid(), -1);
+  ASSERT_TRUE(session.last_end().has_value());
+  EXPECT_TRUE(std::holds_alternative<FailedToStart>(*session.last_end()));
+  EXPECT_THAT(session.Call("arguments.none"), StatusIs(absl::StatusCode::kFailedPrecondition));
+}
+
+TEST_F(CrashTest, WhatTheDeadWorkerHeldIsUsedAgain) {
+  Session session = StartGood();
+  ASSERT_THAT(session.Call("arrays.keep", Counting(100)), IsOk());
+  EXPECT_EQ(session.stats().pool.own.grants_out, 1u);
+  EXPECT_FALSE(session.Call("process.die", "kill").ok());
+  EXPECT_EQ(session.stats().pool.own.grants_out, 0u);
+  const uint64_t created = session.stats().pool.own.segments_created;
+  ASSERT_THAT(session.Call("arrays.sum", Counting(100)), IsOk());
+  EXPECT_EQ(session.stats().pool.own.segments_created, created);
+}
+
+TEST_F(CrashTest, ManyCrashesCostNothingThatStays) {
+  Session session = StartGood();
+  const auto crash = [&] {
+    ASSERT_THAT(session.Call("echo.doubles", Counting(1000)), IsOk());
+    ASSERT_FALSE(session.Call("process.die", "kill").ok());
+  };
+  crash();
+  const size_t descriptors = OpenDescriptors(), mappings = SegmentMappings();
+  for (int i = 0; i < 10; ++i) crash();
+  EXPECT_EQ(OpenDescriptors(), descriptors);
+  EXPECT_EQ(SegmentMappings(), mappings);
+  EXPECT_EQ(session.stats().restarts, 11u);
+  EXPECT_EQ(Children().size(), 1u);
+}
+
+TEST_F(CrashTest, TheWorkersChildrenEndWithIt) {
+  Session session = StartGood();
+  const pid_t grandchild = session.Call<pid_t>("process.grandchild").value();
+  ASSERT_GT(grandchild, 0);
+  EXPECT_FALSE(session.Call("process.die", "kill").ok());
+  AwaitEnd(grandchild);
+  const pid_t another = session.Call<pid_t>("process.grandchild").value();
+  EXPECT_THAT(session.Shutdown(absl::Seconds(30)), IsOk());
+  AwaitEnd(another);
+}
+
+TEST_F(CrashTest, AnApplicationThatIgnoresItsChildrenGetsAStatusAsWell) {
+  struct sigaction before, ignore = {};
+  ignore.sa_handler = SIG_IGN;
+  ASSERT_EQ(::sigaction(SIGCHLD, &ignore, &before), 0);
+  {
+    Session session = StartGood();
+    EXPECT_THAT(session.Call("process.die", "exit 7"), StatusIs(absl::StatusCode::kUnavailable));
+    EXPECT_THAT(session.last_end(), Optional(WorkerEnd(EndedUnobserved())));
+    EXPECT_THAT(session.Call("arguments.none"), IsOk());
+  }
+  ASSERT_EQ(::sigaction(SIGCHLD, &before, nullptr), 0);
+}
+
+}  // namespace
+}  // namespace slabpipe::tests

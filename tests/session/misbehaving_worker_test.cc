@@ -1,0 +1,255 @@
+// Workers that break the protocol: each gets the status that session.capnp and session.h promise,
+// main goes on, and no process is left.
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "slabpipe/codec/ndarray.h"
+#include "slabpipe/session/session.h"
+#include "slabpipe/session/worker_end.h"
+#include "slabpipe/tests/session/session_testing.h"
+#include "slabpipe/tests/testing/process_state.h"
+#include "slabpipe/tests/testing/status_matchers.h"
+
+namespace slabpipe::tests {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Optional;
+using ::testing::VariantWith;
+
+// The fixture checks after each test that no process is left.
+class MisbehavingWorkerTest : public SessionTest {
+ protected:
+  SessionOptions Options(const std::string& worker, std::vector<std::string> arguments = {}) {
+    return {.program = "tests/workers/" + worker,
+            .arguments = std::move(arguments),
+            .start_timeout = absl::Seconds(60),
+            .shutdown_grace = absl::Milliseconds(50),
+            .restart_after_crash = false,
+            .log_sink = log.sink()};
+  }
+  absl::Status Start(const std::string& worker) {
+    absl::Status status = Session::Start(Options(worker)).status();
+    EXPECT_THAT(Children(), IsEmpty());
+    return status;
+  }
+  // Starts the worker, which keeps the protocol so far, and makes a first call.
+  absl::Status CallFirst(const std::string& worker) {
+    Session session = StartGood(Options(worker));
+    absl::Status status = session.Call("any.thing", 1);
+    end_ = session.last_end();
+    return status;
+  }
+  void ExpectBreaksTheProtocol(const std::string& worker, const std::string& rule) {
+    EXPECT_THAT(CallFirst(worker),
+                StatusIs(absl::StatusCode::kDataLoss, AllOf(HasSubstr(rule), HasSubstr(worker))));
+    EXPECT_THAT(end_, Optional(VariantWith<Misbehaved>(testing::_)));
+  }
+
+  std::optional<WorkerEnd> end_;
+};
+
+// During the handshake.
+
+TEST_F(MisbehavingWorkerTest, OneThatSaysNothingIsKilledAtTheDeadline) {
+  SessionOptions options = Options("never_says_hello");
+  options.start_timeout = absl::Milliseconds(50);
+  EXPECT_THAT(Session::Start(std::move(options)),
+              StatusIs(absl::StatusCode::kDeadlineExceeded, HasSubstr("handshake")));
+  EXPECT_THAT(Children(), IsEmpty());
+}
+
+TEST_F(MisbehavingWorkerTest, OneThatExitsFirstIsToldWithItsLastWords) {
+  EXPECT_THAT(Start("exits_before_hello"),
+              StatusIs(absl::StatusCode::kUnavailable,
+                       AllOf(HasSubstr("exited with code 5"), HasSubstr("libfortran.so"))));
+}
+
+TEST_F(MisbehavingWorkerTest, OneOfAnotherVersionIsNotWorkedWith) {
+  EXPECT_THAT(Start("speaks_another_version"),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       AllOf(HasSubstr("raw worker 1.0"), HasSubstr("protocol 2"),
+                             HasSubstr("protocol 1"))));
+}
+
+TEST_F(MisbehavingWorkerTest, OneThatRefusesSaysWhy) {
+  EXPECT_THAT(Start("refuses"),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       AllOf(HasSubstr("no licence"), HasSubstr("exited with code 0"))));
+  EXPECT_THAT(Start("refuses_and_stays"),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("no licence")));
+}
+
+TEST_F(MisbehavingWorkerTest, OneThatLacksAFeatureIsNotWorkedWith) {
+  EXPECT_THAT(Start("lacks_features"),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("memfd-segments")));
+}
+
+TEST_F(MisbehavingWorkerTest, OneWhoseFirstMessageIsNoWelcomeBreaksTheProtocol) {
+  EXPECT_THAT(Start("answers_instead_of_welcome"),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("no welcome")));
+  EXPECT_THAT(Start("sends_garbage_at_once"),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("magic number")));
+}
+
+TEST_F(MisbehavingWorkerTest, AProgramThatIsNoWorkerIsTold) {
+  SessionOptions options = Options("");
+  options.program = "/bin/true";
+  EXPECT_THAT(Session::Start(std::move(options)),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("exited with code 0")));
+}
+
+// During a call.
+
+TEST_F(MisbehavingWorkerTest, GarbageBreaksTheProtocol) {
+  ExpectBreaksTheProtocol("sends_garbage", "magic number");
+}
+
+TEST_F(MisbehavingWorkerTest, AMessageThatIsNoneBreaksTheProtocol) {
+  ExpectBreaksTheProtocol("sends_bad_capnp", "");
+}
+
+TEST_F(MisbehavingWorkerTest, AnAnswerToAnUnknownIdBreaksTheProtocol) {
+  ExpectBreaksTheProtocol("answers_an_unknown_id", "nobody has asked");
+}
+
+TEST_F(MisbehavingWorkerTest, AnAnswerOfAnotherKindBreaksTheProtocol) {
+  ExpectBreaksTheProtocol("answers_with_a_pong", "nobody has asked");
+}
+
+TEST_F(MisbehavingWorkerTest, AGoodbyeThatNobodyAskedForBreaksTheProtocol) {
+  ExpectBreaksTheProtocol("says_goodbye_unasked", "nobody has asked");
+}
+
+TEST_F(MisbehavingWorkerTest, AMessageThatIsMainsToSendBreaksTheProtocol) {
+  ExpectBreaksTheProtocol("sends_a_request", "not its to send");
+}
+
+TEST_F(MisbehavingWorkerTest, ALeaseReturnedThatItNeverHadBreaksTheProtocol) {
+  ExpectBreaksTheProtocol("returns_what_it_never_had", "m.1");
+}
+
+TEST_F(MisbehavingWorkerTest, ASecondAnswerBreaksTheProtocolInTheNextCall) {
+  Session session = StartGood(Options("answers_twice"));
+  EXPECT_THAT(session.Call("any.thing"), IsOk());
+  EXPECT_THAT(session.Call("any.thing"),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("once more")));
+  EXPECT_THAT(session.last_end(), Optional(VariantWith<Misbehaved>(testing::_)));
+}
+
+TEST_F(MisbehavingWorkerTest, HalfAnAnswerEndsAtTheDeadline) {
+  Session session = StartGood(Options("sends_half_a_frame_and_hangs"));
+  EXPECT_THAT(session.Call({.timeout = absl::Milliseconds(50)}, "any.thing"),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_THAT(session.Shutdown(absl::Milliseconds(50)),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+}
+
+TEST_F(MisbehavingWorkerTest, OneThatExitsInTheMiddleOfItsAnswerIsLost) {
+  EXPECT_THAT(CallFirst("sends_half_a_frame_and_exits"),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("exited with code 6")));
+  EXPECT_THAT(end_, Optional(WorkerEnd(Exited{.code = 6})));
+}
+
+TEST_F(MisbehavingWorkerTest, OneThatClosesItsConnectionIsLostAndKilled) {
+  EXPECT_THAT(CallFirst("closes_its_connection"),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("closed its connection")));
+  EXPECT_THAT(end_, Optional(VariantWith<Misbehaved>(testing::_)));
+}
+
+TEST_F(MisbehavingWorkerTest, OneThatNeverGoesIsKilledAfterTheGrace) {
+  Session session = StartGood(Options("never_goes"));
+  EXPECT_THAT(session.Call("any.thing"), IsOk());
+  EXPECT_THAT(session.Shutdown(absl::Milliseconds(50)),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_THAT(session.last_end(), Optional(WorkerEnd(TimedOut{.phase = "shutdown"})));
+}
+
+TEST_F(MisbehavingWorkerTest, OneThatDoesNotReadDoesNotHoldUpMain) {
+  Session session = StartGood(Options("does_not_read"));
+  absl::Status status;
+  // The socket's buffer fills up; the deadlines hold all the same.
+  for (int i = 0; i < 100 && session.worker_pid() > 0; ++i) {
+    status = session.Call({.timeout = absl::Milliseconds(2)}, "any.thing", std::string(4000, 'x'));
+    ASSERT_FALSE(status.ok());
+  }
+  EXPECT_FALSE(session.Shutdown(absl::Milliseconds(50)).ok() && session.worker_pid() > 0);
+}
+
+TEST_F(MisbehavingWorkerTest, FloodsOfStderrAreReadAllAlong) {
+  Session session = StartGood(Options("floods_stderr"));
+  for (int i = 0; i < 3; ++i) EXPECT_THAT(session.Call("any.thing"), IsOk());
+  session.Shutdown(absl::Milliseconds(50)).IgnoreError();
+  EXPECT_EQ(log.size(), 4u * 1024);
+}
+
+TEST_F(MisbehavingWorkerTest, ANewWorkerTakesThePlaceOfOneThatBrokeTheProtocol) {
+  SessionOptions options = Options("answers_an_unknown_id");
+  options.restart_after_crash = true;
+  Session session = StartGood(std::move(options));
+  const pid_t worker = session.worker_pid();
+  EXPECT_THAT(session.Call("any.thing"),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("a new worker is running")));
+  EXPECT_FALSE(ProcessExists(worker));
+  EXPECT_GT(session.worker_pid(), 0);
+}
+
+// Memory.
+
+class LyingWorkerTest : public MisbehavingWorkerTest {
+ protected:
+  absl::StatusOr<NdArray<const double>> CallLiar(const std::string& lie) {
+    Session session = StartGood(Options("lies_about_memory", {lie}));
+    // Main has a segment of that name, which the worker has never seen.
+    EXPECT_THAT(session.NewArray<double>({8}), IsOk());
+    auto result = session.Call<NdArray<const double>>("any.thing");
+    if (result.ok()) {  // I5: whatever it says, reading must be safe
+      for (const double element : result->span()) EXPECT_EQ(element, 0);
+    }
+    end_ = session.last_end();
+    return result;
+  }
+};
+
+TEST_F(LyingWorkerTest, TheTruthIsBelieved) {
+  auto result = CallLiar("truth");
+  ASSERT_THAT(result, IsOk());
+  EXPECT_EQ(result->size(), 8);
+}
+
+class LieTest : public LyingWorkerTest, public ::testing::WithParamInterface<const char*> {};
+
+TEST_P(LieTest, I5BreaksTheProtocol) {
+  EXPECT_THAT(CallLiar(GetParam()), StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_THAT(end_, Optional(VariantWith<Misbehaved>(testing::_)));
+}
+
+INSTANTIATE_TEST_SUITE_P(Lies, LieTest,
+                         ::testing::Values("unsealed", "too small", "no descriptor",
+                                           "a foreign name", "main's name", "generation 0",
+                                           "no such segment", "beyond the end", "across the end",
+                                           "overflow", "misaligned", "more content than size",
+                                           "no size"),
+                         [](const auto& info) {
+                           std::string name = info.param;
+                           for (char& c : name) c = c == ' ' || c == '\'' ? '_' : c;
+                           return name;
+                         });
+
+TEST_F(LyingWorkerTest, MetadataThatDoesNotFitConcernsTheCallAlone) {
+  EXPECT_THAT(CallLiar("more elements"), StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(CallLiar("an unknown codec"),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("no.such.codec")));
+  EXPECT_EQ(end_, std::nullopt);
+}
+
+}  // namespace
+}  // namespace slabpipe::tests

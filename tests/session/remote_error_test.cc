@@ -1,0 +1,115 @@
+// Errors on the wire, and where exceptions were thrown.
+
+#include "slabpipe/session/remote_error.h"
+
+#include <capnp/message.h>
+
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/debugging/symbolize.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "slabpipe/schemas/session.capnp.h"
+#include "slabpipe/session/throw_trace.h"
+#include "slabpipe/tests/testing/status_matchers.h"
+
+namespace slabpipe {
+namespace {
+
+using ::slabpipe::tests::StatusIs;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+RemoteError ThereAndBack(const RemoteError& error) {
+  capnp::MallocMessageBuilder message;
+  WriteError(error, message.initRoot<schemas::Error>());
+  return ReadError(message.getRoot<schemas::Error>().asReader());
+}
+
+TEST(RemoteErrorTest, ComesBackAsItWent) {
+  const RemoteError back = ThereAndBack({.code = absl::StatusCode::kAborted,
+                                         .message = "no paper",
+                                         .type = "printer::Error",
+                                         .traceback = {"inner()", "outer()"},
+                                         .causes = {"std::runtime_error: empty"}});
+  EXPECT_EQ(back.code, absl::StatusCode::kAborted);
+  EXPECT_EQ(back.message, "no paper");
+  EXPECT_EQ(back.type, "printer::Error");
+  EXPECT_THAT(back.traceback, ElementsAre("inner()", "outer()"));
+  EXPECT_THAT(back.causes, ElementsAre("std::runtime_error: empty"));
+}
+
+TEST(RemoteErrorTest, AStatusTellsTargetTypeMessageCausesAndTraceback) {
+  EXPECT_THAT(ToStatus({.code = absl::StatusCode::kAborted,
+                        .message = "no paper",
+                        .type = "printer::Error",
+                        .traceback = {"inner()", "outer()"},
+                        .causes = {"std::runtime_error: empty"}},
+                       "printer.print"),
+              StatusIs(absl::StatusCode::kAborted,
+                       "printer.print: printer::Error: no paper\n"
+                       "  caused by std::runtime_error: empty\n"
+                       "  thrown in the worker at\n"
+                       "    inner()\n"
+                       "    outer()"));
+  EXPECT_THAT(ToStatus(ToRemoteError(absl::NotFoundError("no file")), "files.open"),
+              StatusIs(absl::StatusCode::kNotFound, "files.open: no file"));
+}
+
+TEST(RemoteErrorTest, ACodeThatIsNoErrorsCountsAsUnknown) {
+  capnp::MallocMessageBuilder message;
+  auto error = message.initRoot<schemas::Error>();
+  for (const uint16_t code : {0, 17, 1000, 65535}) {
+    error.setCode(code);
+    EXPECT_EQ(ReadError(error.asReader()).code, absl::StatusCode::kUnknown) << code;
+  }
+}
+
+TEST(RemoteErrorTest, APeersLongListsAreCutShort) {
+  RemoteError error;
+  error.traceback.resize(100'000, "frame");
+  EXPECT_LE(ThereAndBack(error).traceback.size(), 256u);
+}
+
+// ThrowTrace.
+
+[[gnu::noinline]] void ThrowHere() { throw std::runtime_error("x"); }
+[[gnu::noinline]] void ThrowThere() { ThrowHere(); }
+
+class ThrowTraceTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() { absl::InitializeSymbolizer(""); }
+  void SetUp() override { ClearThrowTrace(); }
+};
+
+TEST_F(ThrowTraceTest, BeginsWhereTheExceptionWasThrown) {
+  try {
+    ThrowThere();
+  } catch (const std::runtime_error&) {
+  }
+  const std::vector<std::string> trace = LastThrowTrace();
+  ASSERT_GE(trace.size(), 3u);
+  EXPECT_THAT(trace[0], HasSubstr("ThrowHere"));
+  EXPECT_THAT(trace[1], HasSubstr("ThrowThere"));
+}
+
+TEST_F(ThrowTraceTest, IsEmptyUntilSomethingIsThrown) {
+  EXPECT_THAT(LastThrowTrace(), IsEmpty());
+  EXPECT_THROW(ThrowHere(), std::runtime_error);
+  EXPECT_THAT(LastThrowTrace(), Not(IsEmpty()));
+  ClearThrowTrace();
+  EXPECT_THAT(LastThrowTrace(), IsEmpty());
+}
+
+TEST_F(ThrowTraceTest, EachThreadHasItsOwn) {
+  std::thread([] { EXPECT_THROW(ThrowHere(), std::runtime_error); }).join();
+  EXPECT_THAT(LastThrowTrace(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace slabpipe

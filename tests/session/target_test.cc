@@ -1,0 +1,212 @@
+// Functions of every shape, and how arguments find their parameters.
+
+#include "slabpipe/session/target.h"
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "slabpipe/codec/ndarray.h"
+#include "slabpipe/codec/object.h"
+#include "slabpipe/codec/value.h"
+#include "slabpipe/session/function.h"
+#include "slabpipe/tests/testing/status_matchers.h"
+
+namespace slabpipe {
+namespace {
+
+using ::slabpipe::tests::IsOk;
+using ::slabpipe::tests::StatusIs;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+Object Of(Value value) { return Object::Make<Value>(std::move(value)); }
+
+// Calls `function` with small values; its result, which must be a small value, too.
+absl::StatusOr<Value> Call(const Function& function, const std::vector<Value>& arguments,
+                           const std::vector<std::string>& names = {}) {
+  std::vector<Object> objects;
+  for (const Value& argument : arguments) objects.push_back(Of(argument));
+  Value result = "no result";
+  absl::Status status = function.call(objects, names, [&](const ArgumentRef& ref) {
+    return ref.visit(ref.value, [&](AnyRef model) {
+      EXPECT_NE(model.get<Value>(), nullptr);
+      result = *model.get<Value>();
+      return absl::OkStatus();
+    });
+  });
+  if (!status.ok()) return status;
+  return result;
+}
+
+int64_t Add(int64_t a, int64_t b) { return a + b; }
+int AddNoexcept(int a, int b) noexcept { return a + b; }
+
+TEST(FunctionTest, AnyCallableWillDo) {
+  EXPECT_EQ(Call(MakeFunction(Add), {1, 2}).value(), Value(3));
+  EXPECT_EQ(Call(MakeFunction(&Add), {1, 2}).value(), Value(3));
+  EXPECT_EQ(Call(MakeFunction(AddNoexcept), {1, 2}).value(), Value(3));
+  EXPECT_EQ(Call(MakeFunction([](int a) { return a; }), {1}).value(), Value(1));
+  EXPECT_EQ(Call(MakeFunction([](int a) noexcept { return a; }), {1}).value(), Value(1));
+  EXPECT_EQ(Call(MakeFunction(std::function<int(int)>([](int a) { return a; })), {1}).value(),
+            Value(1));
+  Function counter = MakeFunction([count = 0]() mutable { return ++count; });
+  EXPECT_EQ(Call(counter, {}).value(), Value(1));
+  EXPECT_EQ(Call(counter, {}).value(), Value(2));
+}
+
+TEST(FunctionTest, ParametersAreTakenByValueOrByReferenceToConst) {
+  EXPECT_EQ(Call(MakeFunction([](const std::string& a, std::string b, absl::string_view c) {
+                   return a + b + std::string(c);
+                 }),
+                 {"x", "y", "z"})
+                .value(),
+            Value("xyz"));
+  EXPECT_EQ(
+      Call(MakeFunction([](std::optional<int> a) { return a.value_or(-1); }), {Value()}).value(),
+      Value(-1));
+  EXPECT_EQ(Call(MakeFunction([](const Value& a) { return a; }), {2.5}).value(), Value(2.5));
+}
+
+TEST(FunctionTest, ResultsMayBeNothingAStatusOrAValue) {
+  EXPECT_EQ(Call(MakeFunction([] {}), {}).value(), Value());
+  EXPECT_EQ(Call(MakeFunction([] { return absl::OkStatus(); }), {}).value(), Value());
+  EXPECT_THAT(Call(MakeFunction([]() -> absl::Status { return absl::AbortedError("no"); }), {}),
+              StatusIs(absl::StatusCode::kAborted, "no"));
+  EXPECT_EQ(Call(MakeFunction([]() -> absl::StatusOr<int> { return 5; }), {}).value(), Value(5));
+  EXPECT_THAT(
+      Call(MakeFunction([]() -> absl::StatusOr<int> { return absl::AbortedError("no"); }), {}),
+      StatusIs(absl::StatusCode::kAborted));
+}
+
+TEST(FunctionTest, AnArgumentThatDoesNotFitIsNamed) {
+  const Function function = MakeFunction(Add);
+  EXPECT_THAT(Call(function, {1, "text"}),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("argument 2: "), HasSubstr("text"), HasSubstr("integer"))));
+  EXPECT_THAT(Call(function, {1, "text"}, {"a", "b"}),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("argument 2 ('b')")));
+  EXPECT_THAT(Call(MakeFunction([](int8_t a) { return a; }), {1000}),
+              StatusIs(absl::StatusCode::kOutOfRange, HasSubstr("argument 1")));
+  EXPECT_THAT(Call(MakeFunction([](const NdArray<const double>& a) { return a.size(); }), {1}),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("float64")));
+  EXPECT_THAT(Call(function, {1}), StatusIs(absl::StatusCode::kInternal));
+}
+
+TEST(FunctionTest, TheFunctionDoesNotRunIfAnArgumentDoesNotFit) {
+  bool has_run = false;
+  EXPECT_THAT(Call(MakeFunction([&](int, int) { has_run = true; }), {1, "text"}), Not(IsOk()));
+  EXPECT_FALSE(has_run);
+}
+
+TEST(FunctionTest, ExceptionsPass) {
+  EXPECT_THROW(Call(MakeFunction([] { throw std::runtime_error("x"); }), {}).IgnoreError(),
+               std::runtime_error);
+}
+
+TEST(FunctionTest, TypesAreReadable) {
+  const Function function = MakeFunction([](const std::string&, int64_t) { return 2.5; });
+  EXPECT_THAT(function.parameter_types, ElementsAre(HasSubstr("string"), "long"));
+  EXPECT_EQ(function.result_type, "double");
+}
+
+// Targets.
+
+class TargetTest : public ::testing::Test {
+ protected:
+  TargetTest() {
+    EXPECT_THAT(table_.Add("m.add", MakeFunction(Add), "Adds.", {"a", {"b", 10}}), IsOk());
+    EXPECT_THAT(table_.Add("m.plain", MakeFunction(Add), "", {}), IsOk());
+  }
+  // The arguments that m.add would get.
+  absl::StatusOr<std::vector<Value>> Bind(std::vector<NamedObject> arguments,
+                                          const std::string& target = "m.add") {
+    absl::StatusOr<std::vector<Object>> bound = (*table_.Find(target))->Bind(std::move(arguments));
+    if (!bound.ok()) return bound.status();
+    std::vector<Value> values;
+    for (const Object& object : *bound) values.push_back(*object.get<Value>());
+    return values;
+  }
+  TargetTable table_;
+};
+
+TEST_F(TargetTest, ArgumentsFindTheirParameters) {
+  EXPECT_THAT(Bind({{"", Of(1)}, {"", Of(2)}}).value(), ElementsAre(1, 2));
+  EXPECT_THAT(Bind({{"", Of(1)}}).value(), ElementsAre(1, 10));
+  EXPECT_THAT(Bind({{"", Of(1)}, {"b", Of(2)}}).value(), ElementsAre(1, 2));
+  EXPECT_THAT(Bind({{"b", Of(2)}, {"a", Of(1)}}).value(), ElementsAre(1, 2));
+  EXPECT_THAT(Bind({{"", Of(1)}, {"", Of(2)}}, "m.plain").value(), ElementsAre(1, 2));
+}
+
+TEST_F(TargetTest, ArgumentsThatDoNotFitShowTheSignature) {
+  const auto bad = [](const std::string& what) {
+    return StatusIs(absl::StatusCode::kInvalidArgument,
+                    AllOf(HasSubstr(what), HasSubstr("m.add(a, b = ...)")));
+  };
+  EXPECT_THAT(Bind({}), bad("'a'"));
+  EXPECT_THAT(Bind({{"b", Of(1)}}), bad("'a'"));
+  EXPECT_THAT(Bind({{"", Of(1)}, {"", Of(2)}, {"", Of(3)}}), bad("3 arguments are too many"));
+  EXPECT_THAT(Bind({{"c", Of(1)}}), bad("'c'"));
+  EXPECT_THAT(Bind({{"", Of(1)}, {"a", Of(2)}}), bad("'a' is given twice"));
+  EXPECT_THAT(Bind({{"a", Of(1)}, {"a", Of(2)}}), bad("'a' is given twice"));
+  EXPECT_THAT(Bind({{"a", Of(1)}, {"", Of(2)}}), bad("behind a named one"));
+  EXPECT_THAT(Bind({{"", Of(1)}, {"b", Of(1)}}, "m.plain"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("'b'"), HasSubstr("m.plain(long, long)"))));
+  EXPECT_THAT(Bind({{"", Of(1)}}, "m.plain"),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("argument 2 is missing")));
+}
+
+TEST_F(TargetTest, ATargetThatIsNotThereListsThoseThatAre) {
+  EXPECT_THAT(table_.Find("m.none"),
+              StatusIs(absl::StatusCode::kNotFound,
+                       AllOf(HasSubstr("m.none"), HasSubstr("m.add, m.plain"))));
+}
+
+TEST_F(TargetTest, ALongListIsCutShort) {
+  for (int i = 0; i < 1000; ++i) {
+    ASSERT_THAT(table_.Add("many.t" + std::to_string(i), MakeFunction(Add), "", {}), IsOk());
+  }
+  const absl::Status status = table_.Find("m.none").status();
+  EXPECT_THAT(status.message(), HasSubstr("..."));
+  EXPECT_LT(status.message().size(), 1000u);
+  EXPECT_THAT(table_.Find("many.t999"), IsOk());
+}
+
+TEST_F(TargetTest, NamesMustBeOnesAndUnique) {
+  const auto add = [&](const std::string& name) {
+    return table_.Add(name, MakeFunction(Add), "", {});
+  };
+  EXPECT_THAT(add("module::Class.method"), IsOk());
+  EXPECT_THAT(add("m.add"), StatusIs(absl::StatusCode::kAlreadyExists, HasSubstr("m.add")));
+  for (const char* name : {"", "a b", "a/b", "a\n", "\xc3\xa4"}) {
+    EXPECT_THAT(add(name), StatusIs(absl::StatusCode::kInvalidArgument)) << name;
+  }
+}
+
+TEST_F(TargetTest, AllParametersAreNamedOrNone) {
+  EXPECT_THAT(table_.Add("m.one", MakeFunction(Add), "", {"a"}),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("2 arguments"), HasSubstr("1 param"))));
+}
+
+TEST_F(TargetTest, TargetsAreListedInTheirOrder) {
+  const std::vector<const Target*> all = table_.all();
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[0]->info().name, "m.add");
+  EXPECT_EQ(all[0]->info().documentation, "Adds.");
+  EXPECT_EQ(all[1]->info().name, "m.plain");
+}
+
+}  // namespace
+}  // namespace slabpipe

@@ -1,0 +1,76 @@
+// No worker: a program that prints what it has inherited, for the tests of ChildProcess, and then
+// does what its first argument says.
+//
+//   show      prints its descriptors, blocked and ignored signals, group, and ends
+//   exit N    exits with N
+//   signal N  kills itself by signal N
+//   family    starts a child that runs for ever, prints its pid, and hangs
+//   leave     starts a child that runs for ever, prints its pid, and exits with 0
+//   hang      hangs
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <string>
+
+namespace {
+
+void ShowDescriptors() {
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code error;
+    const std::string target = std::filesystem::read_symlink(entry.path(), error).string();
+    if (target.find("/fd") != std::string::npos && target.find("/proc/") == 0) continue;
+    std::printf("fd %s %s\n", entry.path().filename().c_str(), target.c_str());
+  }
+}
+
+void ShowStatus() {
+  constexpr int kStandardSignals = 31;  // those behind them are the C library's own
+  std::string blocked = "blocked", ignored = "ignored";
+  sigset_t mask;
+  ::sigprocmask(SIG_SETMASK, nullptr, &mask);
+  for (int signal = 1; signal <= kStandardSignals; ++signal) {
+    struct sigaction action;
+    ::sigaction(signal, nullptr, &action);
+    if (::sigismember(&mask, signal) == 1) blocked += " " + std::to_string(signal);
+    if (action.sa_handler == SIG_IGN) ignored += " " + std::to_string(signal);
+  }
+  std::printf("%s\n%s\n", blocked.c_str(), ignored.c_str());
+  std::printf("leads %d\n", ::getpgrp() == ::getpid() ? 1 : 0);
+}
+
+void StartChild() {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    while (true) ::pause();
+  }
+  std::printf("%d\n", child);
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string what = argc > 1 ? argv[1] : "show";
+  const int number = argc > 2 ? ::atoi(argv[2]) : 0;
+  if (what == "show") {
+    ShowDescriptors();
+    ShowStatus();
+    for (int i = 0; i < argc; ++i) std::printf("argument %d %s\n", i, argv[i]);
+    const char* variable = ::getenv("INSPECTED");
+    std::printf("INSPECTED %s\n", variable == nullptr ? "is not set" : variable);
+  }
+  if (what == "exit") return number;
+  if (what == "signal") {
+    ::kill(::getpid(), number);
+    while (true) ::pause();
+  }
+  if (what == "family" || what == "leave") StartChild();
+  if (what == "family" || what == "hang") {
+    while (true) ::pause();
+  }
+  return 0;
+}

@@ -1,0 +1,216 @@
+#include "slabpipe/tests/workers/raw_worker.h"
+
+#include <capnp/message.h>
+#include <capnp/serialize.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "slabpipe/schemas/codecs.capnp.h"
+#include "slabpipe/schemas/session.capnp.h"
+
+namespace slabpipe::tests {
+namespace {
+
+constexpr int kMainIsGone = 9;
+
+struct Header {
+  uint32_t magic = 0x31504c53;
+  uint16_t descriptors = 0;
+  uint16_t reserved = 0;
+  uint64_t sequence = 0;
+  uint64_t body_bytes = 0;
+};
+static_assert(sizeof(Header) == 24);
+
+uint64_t next_sequence = 0;
+bool greeted = false;
+std::string worker_prefix;
+
+void ReadExactly(void* target, size_t bytes) {
+  for (size_t done = 0; done < bytes;) {
+    const ssize_t got = ::read(MainSocket(), static_cast<char*>(target) + done, bytes - done);
+    if (got <= 0) ::_exit(kMainIsGone);
+    done += static_cast<size_t>(got);
+  }
+}
+
+// Descriptors that come along are lost: nobody here wants them.
+kj::Array<capnp::word> ReceiveBody() {
+  Header header;
+  ReadExactly(&header, sizeof(header));
+  auto words = kj::heapArray<capnp::word>(header.body_bytes / sizeof(capnp::word));
+  ReadExactly(words.begin(), header.body_bytes);
+  return words;
+}
+
+std::string ToBody(capnp::MessageBuilder& message) {
+  const kj::Array<capnp::word> words = capnp::messageToFlatArray(message);
+  const auto bytes = words.asBytes();
+  return std::string(reinterpret_cast<const char*>(bytes.begin()), bytes.size());
+}
+
+void ReceiveHello() {
+  const kj::Array<capnp::word> words = ReceiveBody();
+  capnp::FlatArrayMessageReader reader(words);
+  const auto hello = reader.getRoot<schemas::Message>().getHello();
+  worker_prefix = hello.getWorkerPrefix().cStr();
+  greeted = true;
+}
+
+int NewMemfd(const SharedAnswer& answer) {
+  const int object = ::memfd_create("slabpipe:raw", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (::fallocate(object, 0, 0, static_cast<off_t>(answer.object_bytes)) != 0) ::_exit(1);
+  if (answer.sealed) {
+    ::fcntl(object, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | 0x10);
+  }
+  return object;
+}
+
+}  // namespace
+
+int MainSocket() {
+  static const int socket = ::atoi(::getenv("SLABPIPE_FD"));
+  return socket;
+}
+
+void SendBytes(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t sent = ::send(MainSocket(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (sent <= 0) ::_exit(kMainIsGone);
+    bytes.remove_prefix(static_cast<size_t>(sent));
+  }
+}
+
+void SendFrame(std::string_view body) {
+  Header header;
+  header.sequence = next_sequence++;
+  header.body_bytes = body.size();
+  SendBytes({reinterpret_cast<const char*>(&header), sizeof(header)});
+  SendBytes(body);
+}
+
+void SendFrame(std::string_view body, int descriptor) {
+  Header header;
+  header.descriptors = 1;
+  header.sequence = next_sequence++;
+  header.body_bytes = body.size();
+  std::string frame(reinterpret_cast<const char*>(&header), sizeof(header));
+  frame.append(body);
+  iovec part = {frame.data(), frame.size()};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  msghdr message = {};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof(control);
+  cmsghdr* rights = CMSG_FIRSTHDR(&message);
+  rights->cmsg_level = SOL_SOCKET;
+  rights->cmsg_type = SCM_RIGHTS;
+  rights->cmsg_len = CMSG_LEN(sizeof(int));
+  memcpy(CMSG_DATA(rights), &descriptor, sizeof(int));
+  if (::sendmsg(MainSocket(), &message, MSG_NOSIGNAL) != static_cast<ssize_t>(frame.size())) {
+    ::_exit(kMainIsGone);
+  }
+}
+
+void SendWelcome(const WelcomeParts& parts) {
+  if (!greeted) ReceiveHello();
+  capnp::MallocMessageBuilder message;
+  auto welcome = message.initRoot<schemas::Message>().initWelcome();
+  welcome.setProtocolVersion(parts.version);
+  welcome.setLibrary("raw worker 1.0");
+  welcome.setRefusal(parts.refusal.c_str());
+  auto features = welcome.initFeatures(static_cast<unsigned>(parts.features.size()));
+  for (unsigned i = 0; i < features.size(); ++i) features.set(i, parts.features[i].c_str());
+  SendFrame(ToBody(message));
+}
+
+uint64_t ReceiveRequest() {
+  while (true) {
+    const kj::Array<capnp::word> words = ReceiveBody();
+    capnp::FlatArrayMessageReader reader(words);
+    const auto message = reader.getRoot<schemas::Message>();
+    if (message.isRequest()) return message.getRequest().getId();
+  }
+}
+
+void ReceiveAny() { ReceiveBody(); }
+
+std::string AnswerBody(uint64_t id) {
+  capnp::MallocMessageBuilder message;
+  auto root = message.initRoot<schemas::Message>();
+  root.initCodecs(1).set(0, "value");
+  auto response = root.initResponse();
+  response.setId(id);
+  response.initResult().getMetadata().initAs<schemas::Value>().setNothing();
+  return ToBody(message);
+}
+
+void SendAnswer(uint64_t id) { SendFrame(AnswerBody(id)); }
+
+void SendSharedAnswer(uint64_t id, const SharedAnswer& answer) {
+  capnp::MallocMessageBuilder message;
+  auto root = message.initRoot<schemas::Message>();
+  root.initCodecs(1).set(0, answer.codec.c_str());
+  auto grant = root.initMemory().initSegments(1)[0];
+  grant.setName(answer.name.empty() ? (worker_prefix + "1").c_str() : answer.name.c_str());
+  grant.setSizeBytes(answer.said_bytes);
+  grant.setGeneration(answer.generation);
+  if (answer.send_descriptor) grant.setDescriptor(0);
+  auto ref = root.getMemory().initRefs(1)[0];
+  ref.setSegment(static_cast<uint32_t>(answer.segment_index));
+  ref.setOffset(answer.offset);
+  ref.setSize(answer.size);
+  ref.setContentSize(answer.content_size);
+  auto response = root.initResponse();
+  response.setId(id);
+  auto payload = response.initResult();
+  payload.setRefCount(1);
+  auto array = payload.getMetadata().initAs<schemas::NdArray>();
+  array.setElementType(schemas::ElementType::FLOAT64);
+  array.initExtents(1).set(0, answer.elements);
+  if (answer.send_descriptor) {
+    SendFrame(ToBody(message), NewMemfd(answer));
+  } else {
+    SendFrame(ToBody(message));
+  }
+}
+
+void SendRequest() {
+  capnp::MallocMessageBuilder message;
+  message.initRoot<schemas::Message>().initRequest().setTarget("main.function");
+  SendFrame(ToBody(message));
+}
+
+void SendPong(uint64_t number) {
+  capnp::MallocMessageBuilder message;
+  message.initRoot<schemas::Message>().setPong(number);
+  SendFrame(ToBody(message));
+}
+
+void SendGoodbye() {
+  capnp::MallocMessageBuilder message;
+  message.initRoot<schemas::Message>().setGoodbye();
+  SendFrame(ToBody(message));
+}
+
+void SendLeaseReturn(const std::string& name) {
+  capnp::MallocMessageBuilder message;
+  auto root = message.initRoot<schemas::Message>();
+  root.setLeases();
+  auto returned = root.initMemory().initReturns(1)[0];
+  returned.setName(name.c_str());
+  returned.setGeneration(1);
+  returned.setCount(1);
+  SendFrame(ToBody(message));
+}
+
+void Hang() {
+  while (true) ::pause();
+}
+
+}  // namespace slabpipe::tests

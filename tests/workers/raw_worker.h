@@ -1,0 +1,79 @@
+// What misbehaving workers have in common: the protocol, spoken by hand (schemas/session.capnp,
+// docs/wire-format.md), so that each can break it in one place. None of slabpipe's own transport or
+// session is in it.
+//
+//   int main() {
+//     SendWelcome();
+//     const uint64_t id = ReceiveRequest();
+//     SendAnswer(id);
+//     SendAnswer(id);  // once too often
+//     Hang();
+//   }
+//
+// A program that can't go on (main is gone) exits.
+
+#ifndef SLABPIPE_TESTS_WORKERS_RAW_WORKER_H_
+#define SLABPIPE_TESTS_WORKERS_RAW_WORKER_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace slabpipe::tests {
+
+// The connection to main: the descriptor that SLABPIPE_FD names.
+int MainSocket();
+
+// Bytes as they stand.
+void SendBytes(std::string_view bytes);
+// `body` is a message in Cap'n Proto's stream framing; it gets the header that is due.
+void SendFrame(std::string_view body);
+void SendFrame(std::string_view body, int descriptor);
+
+// Reads main's hello, unless that has been done, and answers.
+struct WelcomeParts {
+  uint32_t version = 1;
+  std::string refusal = {};
+  std::vector<std::string> features = {"memfd-segments", "posix-segments"};
+};
+void SendWelcome(const WelcomeParts& parts = {});
+
+// Waits for the next request, passing over all other messages: its id.
+uint64_t ReceiveRequest();
+// Waits for the next message of any kind.
+void ReceiveAny();
+
+// A response whose result is a value of nothing, as a body; and sent.
+std::string AnswerBody(uint64_t id);
+void SendAnswer(uint64_t id);
+
+// A response whose result is a float64 array of one axis, in a segment of its own; each field may
+// be a lie.
+struct SharedAnswer {
+  bool sealed = true;
+  bool send_descriptor = true;
+  uint64_t object_bytes = 4096;  // of the memfd
+  uint64_t said_bytes = 4096;    // in the grant
+  uint64_t generation = 1;
+  std::string name = {};  // a good one if empty
+  uint64_t segment_index = 0;
+  uint64_t offset = 0;
+  uint64_t size = 64;
+  uint64_t content_size = 64;
+  int64_t elements = 8;
+  std::string codec = "ndarray";
+};
+void SendSharedAnswer(uint64_t id, const SharedAnswer& answer);
+
+// Messages that are not a worker's to send, or don't fit.
+void SendRequest();
+void SendPong(uint64_t number);
+void SendGoodbye();
+void SendLeaseReturn(const std::string& name);
+
+[[noreturn]] void Hang();
+
+}  // namespace slabpipe::tests
+
+#endif  // SLABPIPE_TESTS_WORKERS_RAW_WORKER_H_
