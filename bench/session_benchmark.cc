@@ -161,8 +161,6 @@ BENCHMARK(BM_ArrayToWorkerReservedAndTouched)->Apply(SizeArguments);
 void ArrayFromWorker(benchmark::State& state, absl::string_view target) {
   absl::StatusOr<Session>& session = SharedSession();
   if (!Check(state, session)) return;
-  // Warms the memory up, on both sides.
-  if (!Check(state, session->Call<NdArray<const double>>(target, state.range(0)))) return;
   // Warms the memory up, on both sides. Its end is told to the worker by the first timed call.
   if (!Check(state, session->Call<NdArray<const double>>(target, state.range(0)))) return;
   for (auto _ : state) {

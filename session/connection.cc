@@ -431,6 +431,11 @@ absl::Status Connection::Lost(absl::string_view doing) {
   const absl::Status why = over();
   std::string text =
       absl::StrCat("the worker '", program_, "' ", DescribeEnd(*end()), " while ", doing);
+  // Asked to go, it has gone, and the call came too late for it.
+  const bool gone = absl::IsUnavailable(why) || absl::IsCancelled(why);
+  if (closing() && gone && *end() == WorkerEnd(Exited{.code = 0})) {
+    return absl::FailedPreconditionError(absl::StrCat("the session was shut down: ", text));
+  }
   // What is not told by the end itself.
   if (!absl::IsUnavailable(why) && !absl::IsDataLoss(why) && !absl::IsDeadlineExceeded(why)) {
     absl::StrAppend(&text, ": ", why.message());

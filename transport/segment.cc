@@ -12,11 +12,11 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 
 namespace slabpipe {
 namespace {
 
-constexpr size_t kPageBytes = 4096;
 constexpr size_t kMaxNameBytes = 63;
 
 // From this size on, a segment is checked against the memory that there is before any of it is
@@ -90,11 +90,6 @@ bool IsValidSegmentName(absl::string_view name) {
   });
 }
 
-size_t RoundUpToPages(size_t size_bytes) {
-  if (size_bytes > std::numeric_limits<size_t>::max() - kPageBytes) return 0;
-  return (size_bytes + kPageBytes - 1) / kPageBytes * kPageBytes;
-}
-
 absl::StatusOr<std::byte*> MapSegment(absl::string_view name, int descriptor, size_t size_bytes,
                                       bool writable) {
   const int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
@@ -120,10 +115,11 @@ absl::Status SegmentError(absl::string_view name, absl::string_view call, int er
   const absl::string_view limit = ExhaustedLimit(error_number);
   if (!limit.empty()) return absl::ResourceExhaustedError(absl::StrCat(what, limit));
   const absl::Status cause = absl::ErrnoToStatus(error_number, "");
+  const absl::string_view reason = absl::StripPrefix(cause.message(), ": ");
   if (absl::IsNotFound(cause) || absl::IsAlreadyExists(cause)) {
-    return absl::Status(cause.code(), absl::StrCat(what, cause.message()));
+    return absl::Status(cause.code(), absl::StrCat(what, reason));
   }
-  return absl::InternalError(absl::StrCat(what, cause.message()));
+  return absl::InternalError(absl::StrCat(what, reason));
 }
 
 }  // namespace slabpipe

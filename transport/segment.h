@@ -78,9 +78,6 @@ class SegmentProvider {
 // 1 to 63 bytes of [A-Za-z0-9._-], the first one no dot.
 bool IsValidSegmentName(absl::string_view name);
 
-// `size_bytes` rounded up to whole pages of 4,096 bytes; 0 if that overflows.
-size_t RoundUpToPages(size_t size_bytes);
-
 // Maps `size_bytes` of `descriptor`, shared. RESOURCE_EXHAUSTED if there is no address space or
 // mapping left; `name` is for the message. For providers.
 absl::StatusOr<std::byte*> MapSegment(absl::string_view name, int descriptor, size_t size_bytes,

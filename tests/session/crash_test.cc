@@ -191,6 +191,16 @@ TEST_F(CrashTest, WhatTheDeadWorkerHeldIsUsedAgain) {
   EXPECT_EQ(session.stats().pool.own.segments_created, created);
 }
 
+TEST_F(CrashTest, WhatTheDeadWorkerHeldIsFreeThoughNoOtherComes) {
+  SessionOptions options = GoodOptions();
+  options.restart_after_crash = false;
+  Session session = StartGood(std::move(options));
+  ASSERT_THAT(session.Call("arrays.keep", Counting(100)), IsOk());
+  EXPECT_FALSE(session.Call("process.die", "kill").ok());
+  EXPECT_EQ(session.stats().pool.own.grants_out, 0u);
+  EXPECT_EQ(session.stats().pool.peer.segments, 0u);
+}
+
 TEST_F(CrashTest, ManyCrashesCostNothingThatStays) {
   Session session = StartGood();
   const auto crash = [&] {

@@ -164,6 +164,17 @@ TEST_F(SessionMemoryTest, WhatTheWorkerKeepsIsNotUsedAgainUntilItLetsGo) {
   EXPECT_EQ(session.stats().pool.own.grants_out, 0u) << "the lease came back with the answer";
 }
 
+TEST_F(SessionMemoryTest, LeasesOnArgumentsComeBackWithTheAnswer) {
+  const NdArray<double> array = NewCounting(kSize);
+  ASSERT_THAT(session.Call("arrays.sum", array), IsOk());
+  EXPECT_EQ(session.stats().pool.own.grants_out, 0u);
+  ASSERT_THAT(session.Call("arrays.sum", Counting(kSize)), IsOk());
+  EXPECT_EQ(session.stats().pool.own.grants_out, 0u);
+  ASSERT_THAT(session.Call("arrays.make", kSize, true), IsOk());
+  ASSERT_FALSE(session.Call("arguments.subtract", array, 1).ok()) << "they do with an error, too";
+  EXPECT_EQ(session.stats().pool.own.grants_out, 0u);
+}
+
 struct Usage {
   size_t descriptors, mappings, resident;
   size_t worker_descriptors, worker_mappings, worker_resident;

@@ -218,14 +218,6 @@ TEST(SegmentNameTest, RefusesWhatCouldLeaveTheFolderOrIsTooLong) {
   EXPECT_FALSE(IsValidSegmentName(std::string(64, 'x')));
 }
 
-TEST(SegmentSizeTest, RoundsUpToPagesAndSaysWhenItOverflows) {
-  EXPECT_EQ(RoundUpToPages(0), 0u);
-  EXPECT_EQ(RoundUpToPages(1), 4096u);
-  EXPECT_EQ(RoundUpToPages(4096), 4096u);
-  EXPECT_EQ(RoundUpToPages(4097), 8192u);
-  EXPECT_EQ(RoundUpToPages(std::numeric_limits<size_t>::max()), 0u);
-}
-
 TEST(SegmentErrorTest, PicksTheCodeByWhatTheCallerShouldDo) {
   const struct {
     int error_number;
