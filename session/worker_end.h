@@ -18,7 +18,8 @@ struct Exited {
   int code = 0;
   friend bool operator==(const Exited&, const Exited&) = default;
 };
-// A signal that was not slabpipe's killed it.
+// A signal killed it. SIGKILL is also what slabpipe ends it with for reasons of main's own, which
+// the status then tells: nothing left to map its memory with, the session restarted or destroyed.
 struct Signalled {
   int signal = 0;
   bool core_dumped = false;
