@@ -15,7 +15,8 @@
 #   * The reader answers each grant exactly once, in some later `MemoryTable.returns`, when no object of its own uses the
 #     segment any more. Grants may be returned several at a time (`LeaseReturn.count`).
 #   * `free`: all grants are back and the owner itself uses it no more; it may be opened again with generation + 1.
-#   * `retired`: the owner has destroyed it. The reader drops its mapping; objects that still hold a lease keep theirs.
+#   * `retired`: the owner has destroyed it. The reader drops its mapping. Only a segment whose
+#     grants are all back may be retired.
 #
 # A reader may also name a segment of its *peer* in a message that it sends (an echo: what came from there goes back
 # without a copy). That is no grant; it must hold a lease on that generation while it sends.
