@@ -1,8 +1,13 @@
 # The protocol between a main process and its worker.
 #
 # Transport. Messages travel over one Unix stream socket, framed as docs/wire-format.md says, in order, each with up to
-# 253 file descriptors (unix(7)). Main has one end; the worker inherits the other as the descriptor whose number is in its environment
-# variable SLABPIPE_FD.
+# 253 file descriptors (unix(7)). Main has one end; the worker inherits the other as the descriptor whose number is in its
+# environment variable SLABPIPE_FD.
+#
+# Ring. If `Hello.ring` is set, five descriptors come with the hello, in this order: main's control block; the bells that
+# the worker rings when there is a message for main, and when there is room for main; the bells that ring for the worker,
+# likewise. A worker with the feature "ring" may answer with `Welcome.ring` and one descriptor, its own control block. From
+# the message after the welcome on, both sides then send through the rings, as docs/wire-format.md says.
 #
 # States of a connection:
 #
@@ -74,6 +79,10 @@ struct Hello {
   # prefix of the other. A restarted worker gets another one.
   segments @5 :SegmentKind;
   # What kind of segments both sides create.
+  ring @6 :Bool;
+  # The descriptors that come with this message offer a ring; see above.
+  spinNanoseconds @7 :UInt64;
+  # How long the worker may look into the ring before it sleeps.
   enum SegmentKind {
     memfd @0;
     posix @1;
@@ -87,6 +96,8 @@ struct Welcome {
   refusal @3 :Text;
   # Not empty: the worker won't work with this main, and why. It exits after this message.
   targets @4 :List(Target);
+  ring @5 :Bool;
+  # The worker joins the ring: its control block comes with this message.
 }
 
 struct Target {

@@ -22,7 +22,7 @@ void WriteCodecNames(const std::vector<std::string>& names, schemas::Message::Bu
 }  // namespace
 
 absl::Status Channel::Send(absl::FunctionRef<void(schemas::Message::Builder)> fill,
-                           const Wait& wait) {
+                           const Wait& wait, std::vector<int> descriptors) {
   if (absl::Status mine = TakeTurn(wait); !mine.ok()) return mine;
   absl::Cleanup release = [this] { pool_.turn().Release(); };
   pool_.Clear();
@@ -30,7 +30,6 @@ absl::Status Channel::Send(absl::FunctionRef<void(schemas::Message::Builder)> fi
   auto root = builder.initRoot<schemas::Message>();
   fill(root);
   OutgoingMemory memory(pool_);
-  std::vector<int> descriptors;
   memory.Write(root.initMemory(), descriptors);
   absl::Status sent = pipe_->Send(builder, descriptors, wait);
   if (sent.ok()) memory.Commit();

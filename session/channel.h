@@ -17,6 +17,7 @@
 #include <atomic>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
@@ -47,8 +48,10 @@ class Channel {
   Channel(std::unique_ptr<MessagePipe> pipe, ShmPool& pool, const CodecRegistry& codecs)
       : pipe_(std::move(pipe)), pool_(pool), codecs_(codecs) {}
 
-  // A message without values; `fill` writes what it is.
-  absl::Status Send(absl::FunctionRef<void(schemas::Message::Builder)> fill, const Wait& wait);
+  // A message without values; `fill` writes what it is. `descriptors` go along, before those of
+  // segments.
+  absl::Status Send(absl::FunctionRef<void(schemas::Message::Builder)> fill, const Wait& wait,
+                    std::vector<int> descriptors = {});
 
   // The next message. DATA_LOSS if it breaks a rule: the connection must end then.
   absl::StatusOr<Received> Receive(const Wait& wait);

@@ -5,8 +5,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "slabpipe/session/placement.h"
 #include "slabpipe/session/remote_error.h"
 #include "slabpipe/transport/kj_boundary.h"
+#include "slabpipe/transport/ring_pipe.h"
 #include "slabpipe/transport/socket_pipe.h"
 
 namespace slabpipe {
@@ -57,14 +59,19 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Start(const ConnectionOp
   (*output)->CloseWriters();
   sockets->second.reset();
 
-  auto pipe = std::make_unique<SocketPipe>(std::move(sockets->first), options.pipe);
-  pipe->WatchPeer(process->pidfd());
+  if (absl::Status placed = PlaceProcess(process->pid(), options.pipe.placement); !placed.ok()) {
+    return failed(placed);
+  }
+  auto socket = std::make_unique<SocketPipe>(std::move(sockets->first), options.pipe);
+  socket->WatchPeer(process->pidfd());
+  auto pipe = std::make_unique<RingPipe>(std::move(socket), options.pipe);
+  RingPipe& ring_pipe = *pipe;
   pool.ResetPeer(options.hello.worker_prefix);
   std::unique_ptr<Connection> connection(new Connection(
       options, *std::move(process), *std::move(output),
       std::make_unique<Channel>(std::move(pipe), pool, codecs), *std::move(interrupt)));
   absl::Status ready =
-      connection->ShakeHands(options.hello, Deadline::After(options.start_timeout));
+      connection->ShakeHands(options.hello, ring_pipe, Deadline::After(options.start_timeout));
   if (ready.ok()) return connection;
   connection->SetOver(ready);
   absl::Status lost = connection->Lost("shaking hands");
@@ -81,7 +88,8 @@ Connection::Connection(const ConnectionOptions& options, ChildProcess process,
       channel_(std::move(channel)),
       log_sink_(options.log_sink),
       interrupt_(std::move(interrupt)),
-      read_meanwhile_{.fd = channel_->pipe().fd(), .run = [this] { ReadMeanwhile(); }} {}
+      reading_meanwhile_(*this),
+      pipe_options_(options.pipe) {}
 
 void Connection::Kill() {
   {
@@ -92,18 +100,29 @@ void Connection::Kill() {
   EndProcess();
 }
 
-absl::Status Connection::ShakeHands(const HelloInfo& hello, Deadline deadline) {
+absl::Status Connection::ShakeHands(HelloInfo hello, RingPipe& pipe, Deadline deadline) {
   const Wait wait = {.deadline = deadline};
-  absl::Status sent = channel_->Send(
-      [&](schemas::Message::Builder root) { WriteHello(hello, root.initHello()); }, wait);
+  std::vector<int> descriptors;
+  hello.ring = pipe_options_.ring_bytes > 0;
+  hello.spin = pipe_options_.spin;
+  if (hello.ring) {
+    absl::StatusOr<std::vector<int>> offer = pipe.Offer();
+    if (!offer.ok()) return offer.status();
+    descriptors = *std::move(offer);
+  }
+  absl::Status sent =
+      channel_->Send([&](schemas::Message::Builder root) { WriteHello(hello, root.initHello()); },
+                     wait, std::move(descriptors));
   if (!sent.ok()) return sent;
   absl::StatusOr<Received> received = channel_->Receive(wait);
   if (!received.ok()) return received.status();
   return CatchKj([&] {
     absl::StatusOr<WelcomeInfo> welcome = ReadWelcome(received->root(), hello.segments);
     greeted_ = welcome.ok();
-    if (greeted_) targets_ = std::move(welcome->targets);
-    return welcome.status();
+    if (!greeted_) return welcome.status();
+    targets_ = std::move(welcome->targets);
+    if (!welcome->ring) return absl::OkStatus();
+    return pipe.Complete(std::move(received->message.descriptors()));
   });
 }
 
@@ -310,14 +329,17 @@ absl::StatusOr<Received> Connection::Await(uint64_t id, Deadline deadline) {
   }
 }
 
+absl::Duration Connection::ArmReading() {
+  // Somebody else reads. When that one stops, nobody might: this one asks again.
+  constexpr absl::Duration kPause = absl::Milliseconds(10);
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (reading_) return kPause;
+  return channel_->pipe().Arm() ? absl::ZeroDuration() : absl::InfiniteDuration();
+}
+
 void Connection::ReadMeanwhile() {
   std::unique_lock<std::mutex> lock(mutex_);
-  if (!over_.ok()) return;  // the send is about to be cancelled
-  if (reading_) {
-    constexpr std::chrono::milliseconds kPause(1);
-    changed_.wait_for(lock, kPause);  // somebody else reads it
-    return;
-  }
+  if (!over_.ok() || reading_) return;  // the send is about to be cancelled; somebody else reads
   reading_ = true;
   lock.unlock();
   absl::Status read = ReadOne(Deadline::After(absl::ZeroDuration()));

@@ -35,6 +35,7 @@
 #include "slabpipe/session/output_reader.h"
 #include "slabpipe/session/target.h"
 #include "slabpipe/session/worker_end.h"
+#include "slabpipe/transport/ring_pipe.h"
 #include "slabpipe/transport/shm_pool.h"
 #include "slabpipe/transport/wait.h"
 
@@ -96,7 +97,20 @@ class Connection {
              std::unique_ptr<OutputReader> output, std::unique_ptr<Channel> channel,
              Cancellation interrupt);
 
-  absl::Status ShakeHands(const HelloInfo& hello, Deadline deadline);
+  // For sends. A worker that does not read may itself be waiting for somebody to read what it says,
+  // so whoever sends reads meanwhile.
+  class Reading : public Meanwhile {
+   public:
+    explicit Reading(Connection& connection) : connection_(connection) {}
+    absl::Duration Arm() override { return connection_.ArmReading(); }
+    int fd() override { return connection_.channel_->pipe().fd(); }
+    void Run() override { connection_.ReadMeanwhile(); }
+
+   private:
+    Connection& connection_;
+  };
+
+  absl::Status ShakeHands(HelloInfo hello, RingPipe& pipe, Deadline deadline);
   absl::Status SendRequest(uint64_t id, absl::string_view target,
                            absl::Span<const ArgumentRef> arguments, Deadline deadline);
   // What the worker answered: a result, or the function's error. Of `decoded` the result, if that
@@ -115,11 +129,10 @@ class Connection {
   void Abandon(uint64_t id);
   // The answer to `id`. DEADLINE_EXCEEDED, or why the connection is over.
   absl::StatusOr<Received> Await(uint64_t id, Deadline deadline);
-  // For sends. A worker that does not read may itself be waiting for somebody to read what it says,
-  // so whoever sends reads meanwhile.
-  Wait SendWait(Deadline deadline) const {
-    return {.deadline = deadline, .cancellation = &interrupt_, .meanwhile = &read_meanwhile_};
+  Wait SendWait(Deadline deadline) {
+    return {.deadline = deadline, .cancellation = &interrupt_, .meanwhile = &reading_meanwhile_};
   }
+  absl::Duration ArmReading();
   void ReadMeanwhile();
   // Reads and handles one message, without the lock. DEADLINE_EXCEEDED if none comes; any other
   // error is the connection's end.
@@ -145,7 +158,8 @@ class Connection {
   std::unique_ptr<Channel> channel_;
   const LogSink log_sink_;
   const Cancellation interrupt_;  // ends every wait, when the connection is over
-  const Meanwhile read_meanwhile_;
+  Reading reading_meanwhile_;
+  const PipeOptions pipe_options_;
   std::vector<TargetInfo> targets_;
   bool greeted_ = false;  // the handshake is over
 

@@ -72,6 +72,8 @@ void WriteHello(const HelloInfo& hello, schemas::Hello::Builder out) {
   out.setWorkerPrefix(hello.worker_prefix.c_str());
   out.setSegments(hello.segments == SegmentKind::kPosix ? schemas::Hello::SegmentKind::POSIX
                                                         : schemas::Hello::SegmentKind::MEMFD);
+  out.setRing(hello.ring);
+  out.setSpinNanoseconds(static_cast<uint64_t>(absl::ToInt64Nanoseconds(hello.spin)));
 }
 
 absl::StatusOr<HelloInfo> ReadHello(schemas::Message::Reader message) {
@@ -84,7 +86,9 @@ absl::StatusOr<HelloInfo> ReadHello(schemas::Message::Reader message) {
                      .worker_prefix = ToString(in.getWorkerPrefix()),
                      .segments = in.getSegments() == schemas::Hello::SegmentKind::POSIX
                                      ? SegmentKind::kPosix
-                                     : SegmentKind::kMemfd};
+                                     : SegmentKind::kMemfd,
+                     .ring = in.getRing(),
+                     .spin = absl::Nanoseconds(in.getSpinNanoseconds())};
   if (hello.protocol_version != kProtocolVersion) {
     return absl::FailedPreconditionError(
         absl::StrCat("this worker (", kLibraryName, ") speaks protocol ", kProtocolVersion,
@@ -103,6 +107,7 @@ void WriteWelcome(const WelcomeInfo& welcome, schemas::Welcome::Builder out) {
   out.setLibrary(welcome.library.c_str());
   WriteFeatures(welcome.features, out.initFeatures(static_cast<unsigned>(welcome.features.size())));
   out.setRefusal(welcome.refusal.c_str());
+  out.setRing(welcome.ring);
   auto targets = out.initTargets(static_cast<unsigned>(welcome.targets.size()));
   for (unsigned i = 0; i < targets.size(); ++i) WriteTarget(welcome.targets[i], targets[i]);
 }
@@ -116,7 +121,8 @@ absl::StatusOr<WelcomeInfo> ReadWelcome(schemas::Message::Reader message, Segmen
                          .library = ToString(in.getLibrary()),
                          .features = ReadFeatures(in.getFeatures()),
                          .refusal = ToString(in.getRefusal()),
-                         .targets = {}};
+                         .targets = {},
+                         .ring = in.getRing()};
   if (!welcome.refusal.empty()) {
     return absl::FailedPreconditionError(absl::StrCat("the worker refuses: ", welcome.refusal));
   }

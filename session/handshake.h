@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "slabpipe/schemas/session.capnp.h"
 #include "slabpipe/session/target.h"
 #include "slabpipe/transport/segment.h"
@@ -25,7 +26,7 @@ inline constexpr char kDescriptorVariable[] = "SLABPIPE_FD";
 
 // The features of this build: the kinds of segments that it can make and open. Main asks for one of
 // them in its hello and makes sure that the worker's welcome lists it.
-inline constexpr const char* kFeatures[] = {"memfd-segments", "posix-segments"};
+inline constexpr const char* kFeatures[] = {"memfd-segments", "posix-segments", "ring"};
 
 // What kind of segments both sides create.
 enum class SegmentKind {
@@ -42,6 +43,8 @@ struct HelloInfo {
   std::string main_prefix;
   std::string worker_prefix;
   SegmentKind segments = SegmentKind::kMemfd;
+  bool ring = false;  // the descriptors of a ring come along (RingPipe::Offer)
+  absl::Duration spin = absl::ZeroDuration();
 };
 void WriteHello(const HelloInfo& hello, schemas::Hello::Builder out);
 // INVALID_ARGUMENT if it makes no sense. May throw kj::Exception, like the next: call them inside
@@ -54,6 +57,7 @@ struct WelcomeInfo {
   std::vector<std::string> features = {std::begin(kFeatures), std::end(kFeatures)};
   std::string refusal;
   std::vector<TargetInfo> targets;
+  bool ring = false;  // the worker has joined
 };
 void WriteWelcome(const WelcomeInfo& welcome, schemas::Welcome::Builder out);
 // FAILED_PRECONDITION if the worker refuses, speaks another version, or lacks the feature that

@@ -23,6 +23,7 @@
 #include "slabpipe/session/remote_error.h"
 #include "slabpipe/session/throw_trace.h"
 #include "slabpipe/transport/kj_boundary.h"
+#include "slabpipe/transport/ring_pipe.h"
 #include "slabpipe/transport/socket_pipe.h"
 
 namespace slabpipe {
@@ -138,7 +139,9 @@ int Worker::Server::Serve() {
 }
 
 absl::Status Worker::Server::Greet() {
-  auto pipe = std::make_unique<SocketPipe>(std::move(socket_));
+  auto pipe =
+      std::make_unique<RingPipe>(std::make_unique<SocketPipe>(std::move(socket_)), PipeOptions());
+  RingPipe& ring_pipe = *pipe;
   absl::StatusOr<IncomingMessage> message =
       pipe->Receive({.deadline = Deadline::After(kHelloTimeout)});
   if (!message.ok()) return message.status();
@@ -148,15 +151,25 @@ absl::Status Worker::Server::Greet() {
     return hello.status();
   });
   if (read.ok()) read = worker_.mistakes_;
+  WelcomeInfo welcome;
+  std::vector<int> descriptors;
+  if (read.ok() && hello->ring) {
+    absl::StatusOr<std::vector<int>> joined =
+        pipe->Join(std::move(message->descriptors()), hello->spin);
+    read = joined.status();
+    welcome.ring = joined.ok();
+    if (joined.ok()) descriptors = *std::move(joined);
+  }
   if (!read.ok()) return Refuse(*pipe, read.message());
   pool_ = std::make_unique<ShmPool>(
       ShmPoolOptions{.prefix = hello->worker_prefix, .peer_prefix = hello->main_prefix},
       MakeSegmentProvider(hello->segments));
   channel_ = std::make_unique<Channel>(std::move(pipe), *pool_, worker_.codecs_);
-  WelcomeInfo welcome;
   for (const Target* target : worker_.targets_.all()) welcome.targets.push_back(target->info());
   absl::Status sent = channel_->Send(
-      [&](schemas::Message::Builder root) { WriteWelcome(welcome, root.initWelcome()); }, kForever);
+      [&](schemas::Message::Builder root) { WriteWelcome(welcome, root.initWelcome()); }, kForever,
+      std::move(descriptors));
+  if (sent.ok() && welcome.ring) ring_pipe.Begin();
   greeted_ = sent.ok();
   return sent;
 }

@@ -1,6 +1,6 @@
 #include "slabpipe/transport/message_pipe.h"
 
-#include <utility>
+#include "slabpipe/transport/kj_boundary.h"
 
 namespace slabpipe {
 namespace {
@@ -24,10 +24,22 @@ capnp::ReaderOptions Limits(size_t words) {
 
 }  // namespace
 
-IncomingMessage::IncomingMessage(kj::Array<capnp::word> words, std::vector<UniqueFd> descriptors)
-    : words_(kj::mv(words)),
-      reader_(
-          std::make_unique<capnp::FlatArrayMessageReader>(words_.asPtr(), Limits(words_.size()))),
-      descriptors_(std::move(descriptors)) {}
+IncomingMessage::IncomingMessage(size_t word_count) : state_(new State) {
+  state_->word_count = word_count;
+  if (word_count <= state_->small.size()) {
+    state_->words = state_->small.data();
+  } else {
+    state_->large = kj::heapArray<capnp::word>(word_count);
+    state_->words = state_->large.begin();
+  }
+}
+
+absl::Status IncomingMessage::Open() {
+  return CatchKj([this] {
+    state_->reader.emplace(kj::ArrayPtr<const capnp::word>(state_->words, state_->word_count),
+                           Limits(state_->word_count));
+    return absl::OkStatus();
+  });
+}
 
 }  // namespace slabpipe

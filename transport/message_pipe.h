@@ -19,44 +19,75 @@
 #include <capnp/serialize.h>
 #include <kj/array.h>
 
+#include <array>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "slabpipe/transport/unique_fd.h"
 #include "slabpipe/transport/wait.h"
 
 namespace slabpipe {
 
+// Where the worker's process runs, seen from the thread that starts it.
+enum class Placement {
+  kAny,        // wherever the kernel likes
+  kSameCore,   // on the CPU that the starting thread runs on now: pin that thread, too
+  kOtherCore,  // on any CPU but that one
+};
+
 struct PipeOptions {
   // The largest message, in bytes, sent or received. What is larger belongs into shared memory.
   size_t max_message_bytes = size_t{64} << 20;
   // The most descriptors that one message may bring. The kernel takes no more than 253 (unix(7)).
   size_t max_descriptors = 253;
+  // The size of the ring each way through which messages go without a system call: a power of two
+  // from 4 KiB to 64 MiB; 0: none, everything goes through the socket. Messages of more than three
+  // quarters of it go through the socket.
+  size_t ring_bytes = size_t{256} << 10;
+  // The longest that a receiver looks into the ring before it sleeps; see spin.h. Zero: it sleeps
+  // at once.
+  absl::Duration spin = absl::Microseconds(50);
+  Placement placement = Placement::kAny;
 };
 
 // A message that has arrived, in private memory, with the descriptors that came along. Move-only.
 class IncomingMessage {
  public:
   IncomingMessage() = default;
-  // `words` is a message in Cap'n Proto's stream framing. Throws kj::Exception if its segment table
-  // makes no sense: call it inside CatchKj.
-  IncomingMessage(kj::Array<capnp::word> words, std::vector<UniqueFd> descriptors);
+  // Room for a message of so many words in Cap'n Proto's stream framing, to be filled in and then
+  // opened. REQUIRES: word_count > 0.
+  explicit IncomingMessage(size_t word_count);
 
-  // The root struct, to be read inside CatchKj. The reader borrows from this message.
+  capnp::word* words() { return state_->words; }
+  size_t size_bytes() const { return state_->word_count * sizeof(capnp::word); }
+  // DATA_LOSS if its segment table makes no sense.
+  absl::Status Open();
+
+  // The root struct, to be read inside CatchKj. The reader borrows from this message. REQUIRES: it
+  // has been opened.
   template <typename Root>
   typename Root::Reader root() const {
-    return reader_->getRoot<Root>();
+    return state_->reader->getRoot<Root>();
   }
-  size_t size_bytes() const { return words_.size() * sizeof(capnp::word); }
   std::vector<UniqueFd>& descriptors() { return descriptors_; }
 
  private:
-  kj::Array<capnp::word> words_;
-  std::unique_ptr<capnp::FlatArrayMessageReader> reader_;
+  // In one piece, so that a small message costs one allocation.
+  struct State {
+    size_t word_count;
+    capnp::word* words;
+    std::optional<capnp::FlatArrayMessageReader> reader;
+    kj::Array<capnp::word> large;
+    std::array<capnp::word, 80> small;
+  };
+  std::unique_ptr<State> state_;
   std::vector<UniqueFd> descriptors_;
 };
 
@@ -80,8 +111,16 @@ class MessagePipe {
   // half arrived goes on arriving with the next call.
   virtual absl::StatusOr<IncomingMessage> Receive(const Wait& wait) = 0;
 
-  // For event loops: readable when Receive has something to do. Borrowed.
+  // For event loops: readable when Receive has something to do, if Arm was called since the last
+  // Receive and said no. Borrowed.
   virtual int fd() const = 0;
+  // Whether Receive has something to do right now. To be called before each wait for fd(), by
+  // whoever else would receive.
+  virtual bool Arm() = 0;
+
+  // How many messages have been sent and received whole. Thread-safe.
+  virtual uint64_t messages_sent() const = 0;
+  virtual uint64_t messages_received() const = 0;
 };
 
 }  // namespace slabpipe

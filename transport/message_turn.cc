@@ -2,29 +2,41 @@
 
 namespace slabpipe {
 
+// SUBTLE: all operations on holder_ and waiting_ are sequentially consistent. Whoever waits first
+// says so and then tries; whoever releases first does so and then looks whether somebody waits: one
+// of the two sees the other.
+bool MessageTurn::TryTake() {
+  std::thread::id nobody;
+  return holder_.compare_exchange_strong(nobody, std::this_thread::get_id());
+}
+
 absl::Status MessageTurn::Take(Deadline deadline) {
-  std::unique_lock<std::mutex> lock(mutex_);
+  if (TryTake()) return absl::OkStatus();
   if (holder_ == std::this_thread::get_id()) {
     return absl::FailedPreconditionError("a message is being written by this very thread");
   }
-  const auto is_free = [this] { return holder_ == std::thread::id(); };
-  while (!is_free()) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  ++waiting_;
+  absl::Status status;
+  while (!TryTake()) {
     if (deadline.is_never()) {
       released_.wait(lock);
     } else if (deadline.HasPassed()) {
-      return absl::DeadlineExceededError(
+      status = absl::DeadlineExceededError(
           "the deadline has passed while another message was being sent");
+      break;
     } else {
       released_.wait_for(lock, absl::ToChronoNanoseconds(deadline.Remaining()));
     }
   }
-  holder_ = std::this_thread::get_id();
-  return absl::OkStatus();
+  --waiting_;
+  return status;
 }
 
 void MessageTurn::Release() {
-  std::lock_guard<std::mutex> lock(mutex_);
   holder_ = std::thread::id();
+  if (waiting_ == 0) return;
+  std::lock_guard<std::mutex> lock(mutex_);
   released_.notify_one();
 }
 

@@ -11,6 +11,7 @@
 #ifndef SLABPIPE_TRANSPORT_MESSAGE_TURN_H_
 #define SLABPIPE_TRANSPORT_MESSAGE_TURN_H_
 
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -30,9 +31,12 @@ class MessageTurn {
   void Release();
 
  private:
-  std::mutex mutex_;  // guards the next
+  bool TryTake();
+
+  std::atomic<std::thread::id> holder_ = std::thread::id();  // of no thread: free
+  std::atomic<int> waiting_ = 0;
+  std::mutex mutex_;  // of those that wait
   std::condition_variable released_;
-  std::thread::id holder_;  // of no thread: free
 };
 
 }  // namespace slabpipe

@@ -93,14 +93,14 @@ SocketPipe::CreatePair(PipeOptions options) {
 }
 
 absl::Status SocketPipe::Send(capnp::MessageBuilder& message, absl::Span<const int> descriptors,
-                              const Wait& wait) {
+                              const Wait& wait, absl::FunctionRef<void()> begun) {
   if (absl::Status status = over(Direction::kSend); !status.ok()) return status;
   if (absl::Status status = SendUnsent(wait); !status.ok()) return status;
   const auto segments = message.getSegmentsForOutput();
   const std::vector<uint32_t> table = SegmentTable(segments);
   FrameHeader header;
   header.descriptor_count = static_cast<uint16_t>(descriptors.size());
-  header.sequence = next_sent_;
+  header.sequence = messages_sent();
   header.body_bytes = table.size() * sizeof(uint32_t);
   std::vector<iovec> parts = {
       {&header, sizeof(header)},
@@ -119,18 +119,17 @@ absl::Status SocketPipe::Send(capnp::MessageBuilder& message, absl::Span<const i
         " descriptors (one for each array in shared memory that is new to the peer); large values "
         "belong into arrays, and many arrays into several messages"));
   }
-  absl::Status sent = SendParts(std::move(parts), descriptors, wait);
+  absl::Status sent = SendParts(std::move(parts), descriptors, wait, begun);
   if (sent.ok()) ++next_sent_;
   return sent;
 }
 
-// What is left of the message before.
 absl::Status SocketPipe::SendUnsent(const Wait& wait) {
   if (unsent_.empty()) return absl::OkStatus();
   // SendParts leaves in unsent_ what does not go out now.
   const std::vector<std::byte> rest = std::exchange(unsent_, {});
   std::vector<iovec> parts = {{const_cast<std::byte*>(rest.data()), rest.size()}};
-  absl::Status sent = SendParts(std::move(parts), {}, wait);
+  absl::Status sent = SendParts(std::move(parts), {}, wait, [] {});
   if (!sent.ok()) {
     unsent_ = rest;
     return sent;
@@ -141,7 +140,7 @@ absl::Status SocketPipe::SendUnsent(const Wait& wait) {
 }
 
 absl::Status SocketPipe::SendParts(std::vector<iovec> parts, absl::Span<const int> descriptors,
-                                   const Wait& wait) {
+                                   const Wait& wait, absl::FunctionRef<void()> on_begun) {
   constexpr size_t kMaxParts = 1024;  // UIO_MAXIOV, readv(2)
   ControlBuffer control;
   size_t first = 0;
@@ -153,7 +152,7 @@ absl::Status SocketPipe::SendParts(std::vector<iovec> parts, absl::Span<const in
     if (!begun && !descriptors.empty()) AttachDescriptors(descriptors, control, header);
     const ssize_t sent = ::sendmsg(socket_.get(), &header, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent >= 0) {
-      begun = true;
+      if (!std::exchange(begun, true)) on_begun();
       first = Advance(parts, first, static_cast<size_t>(sent));
       continue;
     }
@@ -211,11 +210,9 @@ absl::StatusOr<IncomingMessage> SocketPipe::Receive(const Wait& wait) {
 // REQUIRES: the buffer is empty.
 absl::Status SocketPipe::ReadSome(const Wait& wait) {
   buffer_begin_ = buffer_end_ = 0;
-  const size_t missing =
-      frame_.has_header() ? frame_.body.size() * sizeof(capnp::word) - frame_.body_bytes : 0;
-  char* body = reinterpret_cast<char*>(frame_.body.begin());
-  const std::array<iovec, 2> parts = {{{missing == 0 ? nullptr : body + frame_.body_bytes, missing},
-                                       {buffer_.data(), buffer_.size()}}};
+  const size_t missing = frame_.missing();
+  const std::array<iovec, 2> parts = {
+      {{missing == 0 ? nullptr : frame_.rest(), missing}, {buffer_.data(), buffer_.size()}}};
   absl::StatusOr<size_t> received = ReceiveInto(parts, wait);
   if (!received.ok()) return received.status();
   const size_t into_body = std::min(*received, missing);
@@ -289,9 +286,7 @@ void SocketPipe::Consume(size_t bytes) {
         take(header + frame_.header_bytes, sizeof(FrameHeader) - frame_.header_bytes);
     return;
   }
-  const size_t missing = frame_.body.size() * sizeof(capnp::word) - frame_.body_bytes;
-  char* body = reinterpret_cast<char*>(frame_.body.begin());
-  frame_.body_bytes += take(body + frame_.body_bytes, missing);
+  frame_.body_bytes += take(frame_.rest(), frame_.missing());
 }
 
 absl::Status SocketPipe::CheckHeader(const FrameHeader& header) const {
@@ -301,8 +296,8 @@ absl::Status SocketPipe::CheckHeader(const FrameHeader& header) const {
   };
   if (header.magic != FrameHeader::kMagic) return bad("the magic number", header.magic, "SLP1");
   if (header.reserved != 0) return bad("the reserved field", header.reserved, "0");
-  if (header.sequence != next_received_) {
-    return bad("the sequence number", header.sequence, absl::StrCat(next_received_));
+  if (header.sequence != messages_received()) {
+    return bad("the sequence number", header.sequence, absl::StrCat(messages_received()));
   }
   if (header.body_bytes % sizeof(capnp::word) != 0 || header.body_bytes == 0) {
     return bad("the length", header.body_bytes, "a positive multiple of 8");
@@ -320,7 +315,7 @@ absl::Status SocketPipe::CheckHeader(const FrameHeader& header) const {
 
 absl::Status SocketPipe::BeginBody() {
   if (absl::Status status = CheckHeader(frame_.header); !status.ok()) return status;
-  frame_.body = kj::heapArray<capnp::word>(frame_.header.body_bytes / sizeof(capnp::word));
+  frame_.message = IncomingMessage(frame_.header.body_bytes / sizeof(capnp::word));
   return absl::OkStatus();
 }
 
@@ -332,25 +327,21 @@ absl::StatusOr<IncomingMessage> SocketPipe::FinishFrame() {
         absl::DataLossError(absl::StrCat("a message announces ", frame.header.descriptor_count,
                                          " descriptors, but ", descriptors_.size(), " came")));
   }
-  std::vector<UniqueFd> descriptors;
   for (size_t i = 0; i < frame.header.descriptor_count; ++i) {
-    descriptors.push_back(std::move(descriptors_.front()));
+    frame.message.descriptors().push_back(std::move(descriptors_.front()));
     descriptors_.pop_front();
   }
   // Descriptors arrive with the first byte of their frame: when all bytes are used up, so are they.
   if (buffer_begin_ == buffer_end_ && !descriptors_.empty()) {
     return Refuse(UnannouncedDescriptors());
   }
-  IncomingMessage message;
-  absl::Status framed = CatchKj([&] {
-    message = IncomingMessage(kj::mv(frame.body), std::move(descriptors));
-    return absl::OkStatus();
-  });
-  if (!framed.ok()) return Refuse(framed);
-  return message;
+  if (absl::Status opened = frame.message.Open(); !opened.ok()) return Refuse(opened);
+  return std::move(frame.message);
 }
 
 absl::Status SocketPipe::over(Direction direction) const {
+  // Acquire: pairs with the release where the reasons are set.
+  if (!any_over_.load(std::memory_order_acquire)) return absl::OkStatus();
   std::lock_guard<std::mutex> lock(over_mutex_);
   return direction == Direction::kSend ? sending_over_ : receiving_over_;
 }
@@ -360,7 +351,8 @@ absl::Status SocketPipe::EndWith(absl::Status why) {
   std::lock_guard<std::mutex> lock(over_mutex_);
   if (sending_over_.ok()) sending_over_ = why;
   if (receiving_over_.ok()) receiving_over_ = why;
-  return why;
+  any_over_.store(true, std::memory_order_release);
+  return receiving_over_;
 }
 
 // The receiver's: also lets go of what has arrived, so that nothing behind a bad frame is looked
@@ -375,6 +367,7 @@ absl::Status SocketPipe::Refuse(absl::Status why) {
 absl::Status SocketPipe::EndSendingWith(absl::Status why) {
   std::lock_guard<std::mutex> lock(over_mutex_);
   if (sending_over_.ok()) sending_over_ = why;
+  any_over_.store(true, std::memory_order_release);
   return why;
 }
 

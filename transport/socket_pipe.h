@@ -6,9 +6,12 @@
 #ifndef SLABPIPE_TRANSPORT_SOCKET_PIPE_H_
 #define SLABPIPE_TRANSPORT_SOCKET_PIPE_H_
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -18,6 +21,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
@@ -57,25 +61,48 @@ class SocketPipe : public MessagePipe {
   void WatchPeer(int peer) { peer_fd_ = peer; }
 
   absl::Status Send(capnp::MessageBuilder& message, absl::Span<const int> descriptors,
-                    const Wait& wait) override;
+                    const Wait& wait) override {
+    return Send(message, descriptors, wait, [] {});
+  }
   absl::StatusOr<IncomingMessage> Receive(const Wait& wait) override;
   absl::Status send_status() const override { return over(Direction::kSend); }
   int fd() const override { return socket_.get(); }
+  bool Arm() override { return frame_.complete() || buffer_begin_ != buffer_end_; }
+  uint64_t messages_sent() const override { return next_sent_.load(std::memory_order_relaxed); }
+  uint64_t messages_received() const override {
+    return next_received_.load(std::memory_order_relaxed);
+  }
+
+  // For a pipe on top of this one.
+  // As Send; calls `begun` as soon as the message counts as sent, before all of it is out.
+  absl::Status Send(capnp::MessageBuilder& message, absl::Span<const int> descriptors,
+                    const Wait& wait, absl::FunctionRef<void()> begun);
+  // Sends what is left of a message whose wait ended in the middle, if there is any.
+  absl::Status SendUnsent(const Wait& wait);
+  absl::Status receive_status() const { return over(Direction::kReceive); }
+  // The pipe is over, for this reason; the first one stays and is returned.
+  absl::Status End(absl::Status why) { return EndWith(std::move(why)); }
+  // What to wait for to learn that the peer is gone, whatever it has sent before.
+  std::array<WaitFd, 2> peer_gone_fds() const {
+    return {{{.fd = socket_.get(), .events = POLLRDHUP}, {.fd = peer_fd_, .events = POLLIN}}};
+  }
 
  private:
   // A frame that is arriving.
   struct Frame {
     FrameHeader header;
     size_t header_bytes = 0;  // so many of it are there
-    kj::Array<capnp::word> body;
+    IncomingMessage message;
     size_t body_bytes = 0;  // so many of it are there
     bool has_header() const { return header_bytes == sizeof(FrameHeader); }
     bool complete() const { return has_header() && body_bytes == header.body_bytes; }
+    // Where the rest of the body goes, and how much of it is missing.
+    char* rest() { return reinterpret_cast<char*>(message.words()) + body_bytes; }
+    size_t missing() const { return has_header() ? header.body_bytes - body_bytes : 0; }
   };
 
-  absl::Status SendUnsent(const Wait& wait);
   absl::Status SendParts(std::vector<iovec> parts, absl::Span<const int> descriptors,
-                         const Wait& wait);
+                         const Wait& wait, absl::FunctionRef<void()> begun);
   absl::Status WaitFor(short events, const Wait& wait);
   absl::Status ReadSome(const Wait& wait);
   absl::StatusOr<size_t> ReceiveInto(absl::Span<const iovec> parts, const Wait& wait);
@@ -97,16 +124,17 @@ class SocketPipe : public MessagePipe {
   const PipeOptions options_;
   int peer_fd_ = -1;
 
+  std::atomic<bool> any_over_ = false;  // whether it is worth while to look at the next
   mutable std::mutex over_mutex_;
   absl::Status sending_over_;  // guarded by over_mutex_, like the next
   absl::Status receiving_over_;
 
   // The sender's:
-  uint64_t next_sent_ = 0;
+  std::atomic<uint64_t> next_sent_ = 0;
   std::vector<std::byte> unsent_;  // the rest of a message whose wait ended in the middle
 
   // The receiver's:
-  uint64_t next_received_ = 0;
+  std::atomic<uint64_t> next_received_ = 0;
   Frame frame_;
   std::deque<UniqueFd> descriptors_;  // received, of frames not finished yet
   std::vector<std::byte> buffer_;  // read ahead: [buffer_begin_, buffer_end_) is not consumed yet

@@ -10,15 +10,12 @@
 #include "absl/container/inlined_vector.h"
 
 namespace slabpipe {
-namespace {
 
 int64_t MonotonicNanoseconds() {
   timespec now;
   ::clock_gettime(CLOCK_MONOTONIC, &now);
   return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }
-
-}  // namespace
 
 Deadline Deadline::After(absl::Duration timeout) {
   Deadline deadline;
@@ -55,29 +52,38 @@ bool Cancellation::cancelled() const {
 }
 
 absl::Status WaitForAny(absl::Span<WaitFd> fds, const Wait& wait) {
-  absl::InlinedVector<pollfd, 4> entries;
+  absl::InlinedVector<pollfd, 6> entries;
   for (const WaitFd& fd : fds) entries.push_back({.fd = fd.fd, .events = fd.events, .revents = 0});
   const int cancel_fd = wait.cancellation == nullptr ? -1 : wait.cancellation->fd();
   entries.push_back({.fd = cancel_fd, .events = POLLIN, .revents = 0});
-  const int meanwhile_fd = wait.meanwhile == nullptr ? -1 : wait.meanwhile->fd;
-  entries.push_back({.fd = meanwhile_fd, .events = POLLIN, .revents = 0});
+  entries.push_back({.fd = -1, .events = POLLIN, .revents = 0});
+  pollfd& cancelled = entries[fds.size()];
+  pollfd& other = entries[fds.size() + 1];
   while (true) {
-    timespec timeout;
-    const bool endless = wait.deadline.is_never();
-    if (!endless) timeout = absl::ToTimespec(wait.deadline.Remaining());
+    absl::Duration longest = wait.deadline.Remaining();
+    if (wait.meanwhile != nullptr) {
+      longest = std::min(longest, wait.meanwhile->Arm());
+      other.fd = wait.meanwhile->fd();
+    }
+    const bool endless = longest == absl::InfiniteDuration();
+    const timespec timeout = endless ? timespec{} : absl::ToTimespec(longest);
     const int ready =
         ::ppoll(entries.data(), entries.size(), endless ? nullptr : &timeout, nullptr);
     if (ready < 0 && errno == EINTR) continue;
     if (ready < 0) return absl::InternalError(absl::ErrnoToStatus(errno, "poll").message());
-    if (entries[fds.size()].revents != 0) return absl::CancelledError("the wait was cancelled");
-    if (ready == 0) return absl::DeadlineExceededError("the deadline has passed");
+    if (cancelled.revents != 0) return absl::CancelledError("the wait was cancelled");
     bool any = false;
     for (size_t i = 0; i < fds.size(); ++i) {
       fds[i].revents = entries[i].revents;
       any |= entries[i].revents != 0;
     }
     if (any) return absl::OkStatus();
-    wait.meanwhile->run();
+    if (wait.deadline.HasPassed()) {
+      return absl::DeadlineExceededError("the deadline has passed");
+    }
+    if (other.revents != 0 || (wait.meanwhile != nullptr && longest == absl::ZeroDuration())) {
+      wait.meanwhile->Run();
+    }
   }
 }
 

@@ -10,7 +10,6 @@
 #define SLABPIPE_TRANSPORT_WAIT_H_
 
 #include <cstdint>
-#include <functional>
 #include <limits>
 
 #include "absl/status/status.h"
@@ -20,6 +19,9 @@
 #include "slabpipe/transport/unique_fd.h"
 
 namespace slabpipe {
+
+// CLOCK_MONOTONIC, without a system call on machines that have a usable counter.
+int64_t MonotonicNanoseconds();
 
 // A point in time on the monotonic clock, so that setting the wall clock neither shortens nor
 // lengthens a wait. A small value; copy it.
@@ -38,6 +40,8 @@ class Deadline {
   bool HasPassed() const { return !is_never() && Remaining() <= absl::ZeroDuration(); }
   // Never negative; absl::InfiniteDuration() for Never().
   absl::Duration Remaining() const;
+  // Whether it has passed at a time that MonotonicNanoseconds() gave.
+  bool HasPassedAt(int64_t now_nanoseconds) const { return nanoseconds_ <= now_nanoseconds; }
 
  private:
   static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
@@ -65,16 +69,24 @@ class Cancellation {
 };
 
 // Something that a thread does while it waits for something else.
-struct Meanwhile {
-  int fd;                     // whenever it is readable,
-  std::function<void()> run;  // this is called; it must read, or it will be called again at once
+class Meanwhile {
+ public:
+  virtual ~Meanwhile() = default;
+
+  // Asked before each sleep: how long it may last at most. Zero if there is something to Run now;
+  // infinite if fd() will tell when there is.
+  virtual absl::Duration Arm() = 0;
+  // Readable when there is something to Run. -1 for none.
+  virtual int fd() = 0;
+  // Must do it, or it will be called again at once.
+  virtual void Run() = 0;
 };
 
 // What ends a wait, and what is done meanwhile. Pointers are borrowed and may be null.
 struct Wait {
   Deadline deadline = {};
   const Cancellation* cancellation = nullptr;
-  const Meanwhile* meanwhile = nullptr;
+  Meanwhile* meanwhile = nullptr;
 };
 
 // One descriptor to wait for.

@@ -43,7 +43,7 @@ TEST(HandshakeTest, AHelloComesBackAsItWent) {
     const absl::StatusOr<HelloInfo> back = ThereAndBack(hello);
     ASSERT_THAT(back, IsOk());
     EXPECT_EQ(back->library, kLibraryName);
-    EXPECT_THAT(back->features, ElementsAre("memfd-segments", "posix-segments"));
+    EXPECT_THAT(back->features, ElementsAre("memfd-segments", "posix-segments", "ring"));
     EXPECT_EQ(back->main_prefix, "m.");
     EXPECT_EQ(back->worker_prefix, "w1.");
     EXPECT_EQ(back->segments, kind);

@@ -33,12 +33,12 @@ std::vector<fs::path> Entries(const fs::path& folder) {
   return entries;
 }
 
-// Whether a line of /proc/PID/maps or the target of a descriptor names a segment. A program's own
-// path may contain "slabpipe" as well.
+// Whether a line of /proc/PID/maps or the target of a descriptor names a segment of a pool's. A
+// program's own path may contain "slabpipe" as well; a control block is no pool's.
 bool NamesSegment(absl::string_view text, absl::string_view name_part) {
   return (absl::StrContains(text, "/memfd:slabpipe:") ||
           absl::StrContains(text, "/dev/shm/slabpipe.")) &&
-         absl::StrContains(text, name_part);
+         !absl::StrContains(text, "slabpipe:control") && absl::StrContains(text, name_part);
 }
 
 size_t MappingsOf(const std::string& process, absl::string_view name_part) {

@@ -1,0 +1,325 @@
+#include "slabpipe/transport/ring_pipe.h"
+
+#include <poll.h>
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <string>
+
+#include "absl/container/inlined_vector.h"
+#include "absl/strings/str_cat.h"
+
+namespace slabpipe {
+namespace {
+
+// The order of the descriptors that go with main's offer.
+enum Offered { kControl, kMainMessage, kMainRoom, kWorkerMessage, kWorkerRoom, kOfferedCount };
+
+absl::Status PeerGone() { return absl::UnavailableError("the peer is gone"); }
+
+// As SocketPipe frames messages: Cap'n Proto's segment table, then the segments.
+absl::InlinedVector<uint32_t, 4> SegmentTable(
+    kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments) {
+  absl::InlinedVector<uint32_t, 4> table;
+  table.push_back(static_cast<uint32_t>(segments.size() - 1));
+  for (const auto& segment : segments) table.push_back(static_cast<uint32_t>(segment.size()));
+  if (table.size() % 2 != 0) table.push_back(0);
+  return table;
+}
+
+}  // namespace
+
+// Main's, while it waits for the worker to join.
+struct RingPipe::Setup {
+  ControlSegment control;
+  Doorbell main_message, main_room, worker_message, worker_room;
+};
+
+struct RingPipe::Ring {
+  Ring(ControlSegment own_segment, PeerControlSegment peer_segment, absl::Duration spin_budget)
+      : own(std::move(own_segment)),
+        peer(std::move(peer_segment)),
+        writer(own.view(), peer.view()),
+        reader(own.view(), peer.view()),
+        message_spin(spin_budget),
+        room_spin(spin_budget) {}
+
+  // What this side says, and what the peer says.
+  ControlHeader& mine() { return *own.view().header; }
+  const ControlHeader& theirs() const { return *peer.view().header; }
+  // The receiver says where it runs. The store is rare: the peer's copy of the line stays good.
+  void ShowCpu() {
+    const uint32_t cpu = CurrentCpu();
+    if (cpu != std::exchange(shown_cpu, cpu)) mine().cpu.store(cpu, std::memory_order_relaxed);
+  }
+  // Relaxed: a hint.
+  uint32_t peer_cpu() const { return theirs().cpu.load(std::memory_order_relaxed); }
+
+  ControlSegment own;
+  PeerControlSegment peer;
+  RingWriter writer;
+  RingReader reader;
+  SpinPolicy message_spin, room_spin;
+  uint32_t shown_cpu = ~0u;
+  Doorbell message_bell, room_bell;  // ringer: the peer's; listener: this side's
+  UniqueFd worker_message_listener, worker_room_listener;  // main's, see doorbell.h
+};
+
+RingPipe::RingPipe(std::unique_ptr<SocketPipe> socket, const PipeOptions& options)
+    : socket_(std::move(socket)), options_(options) {}
+
+RingPipe::~RingPipe() = default;
+
+absl::StatusOr<std::vector<int>> RingPipe::Offer() {
+  if (options_.ring_bytes > std::numeric_limits<uint32_t>::max()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("ring_bytes: ", options_.ring_bytes, " is above the largest ring, of 64 MiB"));
+  }
+  const ControlSizes sizes = {.ring_bytes = static_cast<uint32_t>(options_.ring_bytes)};
+  absl::StatusOr<ControlSegment> control = ControlSegment::Create(sizes);
+  if (!control.ok()) return control.status();
+  auto setup = std::make_unique<Setup>();
+  setup->control = *std::move(control);
+  const auto make = [](Doorbell& bell, absl::StatusOr<Doorbell> made) {
+    if (made.ok()) bell = *std::move(made);
+    return made.status();
+  };
+  absl::Status status = make(setup->main_message, Doorbell::ToListenTo());
+  status.Update(make(setup->main_room, Doorbell::ToListenTo()));
+  status.Update(make(setup->worker_message, Doorbell::ToRing()));
+  status.Update(make(setup->worker_room, Doorbell::ToRing()));
+  if (!status.ok()) return status;
+  setup_ = std::move(setup);
+  std::vector<int> descriptors(kOfferedCount);
+  descriptors[kControl] = setup_->control.descriptor();
+  descriptors[kMainMessage] = setup_->main_message.listener.get();
+  descriptors[kMainRoom] = setup_->main_room.listener.get();
+  descriptors[kWorkerMessage] = setup_->worker_message.listener.get();
+  descriptors[kWorkerRoom] = setup_->worker_room.listener.get();
+  return descriptors;
+}
+
+absl::StatusOr<std::vector<int>> RingPipe::Join(std::vector<UniqueFd> offered,
+                                                absl::Duration spin) {
+  if (offered.size() != kOfferedCount) {
+    return absl::DataLossError(absl::StrCat("the offer of a ring came with ", offered.size(),
+                                            " descriptors, not ", int{kOfferedCount}));
+  }
+  absl::StatusOr<PeerControlSegment> peer = PeerControlSegment::Open(std::move(offered[kControl]));
+  if (!peer.ok()) return peer.status();
+  absl::StatusOr<ControlSegment> own = ControlSegment::Create(peer->view().sizes);
+  if (!own.ok()) return own.status();
+  ring_ = std::make_unique<Ring>(*std::move(own), *std::move(peer), spin);
+  ring_->message_bell = {.ringer = std::move(offered[kMainMessage]),
+                         .listener = std::move(offered[kWorkerMessage])};
+  ring_->room_bell = {.ringer = std::move(offered[kMainRoom]),
+                      .listener = std::move(offered[kWorkerRoom])};
+  return std::vector<int>{ring_->own.descriptor()};
+}
+
+void RingPipe::Begin() { begun_ = true; }
+
+absl::Status RingPipe::Complete(std::vector<UniqueFd> joined) {
+  if (joined.size() != 1 || setup_ == nullptr) {
+    return absl::DataLossError(
+        absl::StrCat("the worker joins a ring with ", joined.size(), " descriptors, not 1"));
+  }
+  absl::StatusOr<PeerControlSegment> peer = PeerControlSegment::Open(std::move(joined[0]));
+  if (!peer.ok()) return peer.status();
+  const std::unique_ptr<Setup> setup = std::move(setup_);
+  ring_ = std::make_unique<Ring>(std::move(setup->control), *std::move(peer), options_.spin);
+  ring_->message_bell = {.ringer = std::move(setup->worker_message.ringer),
+                         .listener = std::move(setup->main_message.listener)};
+  ring_->room_bell = {.ringer = std::move(setup->worker_room.ringer),
+                      .listener = std::move(setup->main_room.listener)};
+  ring_->worker_message_listener = std::move(setup->worker_message.listener);
+  ring_->worker_room_listener = std::move(setup->worker_room.listener);
+  begun_ = true;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::pair<std::unique_ptr<RingPipe>, std::unique_ptr<RingPipe>>>
+RingPipe::CreatePair(const PipeOptions& options) {
+  auto sockets = SocketPipe::CreatePair(options);
+  if (!sockets.ok()) return sockets.status();
+  auto main = std::make_unique<RingPipe>(std::move(sockets->first), options);
+  auto worker = std::make_unique<RingPipe>(std::move(sockets->second), options);
+  const auto duplicates = [](const std::vector<int>& descriptors) {
+    std::vector<UniqueFd> copies;
+    for (const int descriptor : descriptors) copies.emplace_back(::dup(descriptor));
+    return copies;
+  };
+  absl::StatusOr<std::vector<int>> offered = main->Offer();
+  if (!offered.ok()) return offered.status();
+  absl::StatusOr<std::vector<int>> joined = worker->Join(duplicates(*offered), options.spin);
+  if (!joined.ok()) return joined.status();
+  worker->Begin();
+  if (absl::Status status = main->Complete(duplicates(*joined)); !status.ok()) return status;
+  return std::make_pair(std::move(main), std::move(worker));
+}
+
+absl::Status RingPipe::Send(capnp::MessageBuilder& message, absl::Span<const int> descriptors,
+                            const Wait& wait) {
+  if (!begun_) return socket_->Send(message, descriptors, wait);
+  if (absl::Status status = send_status(); !status.ok()) return status;
+  const auto segments = message.getSegmentsForOutput();
+  const absl::InlinedVector<uint32_t, 4> table = SegmentTable(segments);
+  size_t body_bytes = table.size() * sizeof(uint32_t);
+  for (const auto& segment : segments) body_bytes += segment.asBytes().size();
+  RingWriter& writer = ring_->writer;
+  const bool by_ring = descriptors.empty() &&
+                       body_bytes <= std::min(writer.max_body_bytes(), options_.max_message_bytes);
+  if (absl::Status rest = socket_->SendUnsent(wait); !rest.ok()) return rest;
+  if (absl::Status room = AwaitRoom(by_ring ? body_bytes : 0, wait); !room.ok()) return room;
+  if (!by_ring) {
+    absl::Status sent = socket_->Send(message, descriptors, wait, [this] {
+      ring_->writer.Publish(FrameKind::kBySocket);
+      WakeReceiver();
+    });
+    if (sent.ok()) sent_.fetch_add(1, std::memory_order_relaxed);
+    return sent;
+  }
+  writer.Append(table.data(), table.size() * sizeof(uint32_t));
+  for (const auto& segment : segments) {
+    writer.Append(segment.begin(), segment.asBytes().size());
+  }
+  sent_.fetch_add(1, std::memory_order_relaxed);
+  writer.Publish(FrameKind::kMessage);
+  WakeReceiver();
+  return absl::OkStatus();
+}
+
+// SUBTLE: the order of the two, what was written and then whether somebody sleeps, is
+// RingWriter::Publish's, and RingReader::Take's. All four operations are sequentially consistent.
+void RingPipe::WakeReceiver() {
+  if (ring_->theirs().wants_message.load(std::memory_order_seq_cst) != 0) {
+    RingDoorbell(ring_->message_bell.ringer.get());
+  }
+}
+
+void RingPipe::WakeSender() {
+  if (ring_->theirs().wants_room.load(std::memory_order_seq_cst) != 0) {
+    RingDoorbell(ring_->room_bell.ringer.get());
+  }
+}
+
+absl::Status RingPipe::AwaitRoom(size_t body_bytes, const Wait& wait) {
+  while (true) {
+    absl::StatusOr<bool> room = ring_->writer.HasRoom(body_bytes);
+    if (!room.ok()) return socket_->End(room.status());
+    if (*room) return absl::OkStatus();
+    // An error ends the wait, too: the loop finds it again.
+    const auto ready = [&] {
+      const absl::StatusOr<bool> now = ring_->writer.HasRoom(body_bytes);
+      return !now.ok() || *now;
+    };
+    if (ring_->room_spin.Spin(wait.deadline, ready, [this] { return ring_->peer_cpu(); })) continue;
+    const int64_t start = MonotonicNanoseconds();
+    absl::Status slept =
+        SleepUntil(ready, ring_->mine().wants_room, ring_->room_bell.listener.get(), wait);
+    if (!slept.ok()) return slept;
+    ring_->room_spin.Slept(MonotonicNanoseconds() - start);
+  }
+}
+
+absl::StatusOr<IncomingMessage> RingPipe::Receive(const Wait& wait) {
+  if (!begun_) return socket_->Receive(wait);
+  if (std::exchange(armed_, false)) {
+    ring_->mine().wants_message.store(0, std::memory_order_relaxed);
+  }
+  ring_->ShowCpu();
+  while (!by_socket_) {
+    if (absl::Status status = socket_->receive_status(); !status.ok()) return status;
+    absl::StatusOr<RingFrame> frame = ring_->reader.Look();
+    if (!frame.ok()) return socket_->End(frame.status());
+    if (frame->kind == FrameKind::kMessage) return TakeMessage(*frame);
+    if (frame->kind == FrameKind::kBySocket) {
+      ring_->reader.Take(*frame, nullptr);
+      WakeSender();
+      by_socket_ = true;
+    } else if (absl::Status waited = AwaitFrame(wait); !waited.ok()) {
+      return waited;
+    }
+  }
+  absl::StatusOr<IncomingMessage> message = socket_->Receive(wait);
+  if (!message.ok()) return message;
+  by_socket_ = false;
+  received_.fetch_add(1, std::memory_order_relaxed);
+  return message;
+}
+
+absl::StatusOr<IncomingMessage> RingPipe::TakeMessage(const RingFrame& frame) {
+  IncomingMessage message(frame.body_bytes / sizeof(capnp::word));
+  ring_->reader.Take(frame, message.words());
+  WakeSender();
+  if (absl::Status opened = message.Open(); !opened.ok()) return socket_->End(opened);
+  received_.fetch_add(1, std::memory_order_relaxed);
+  return message;
+}
+
+absl::Status RingPipe::AwaitFrame(const Wait& wait) {
+  const auto ready = [this] { return ring_->reader.HasFrame(); };
+  SpinPolicy& spin = ring_->message_spin;
+  const int64_t start = MonotonicNanoseconds();
+  if (spin.Spin(wait.deadline, ready, [this] { return ring_->peer_cpu(); })) {
+    return absl::OkStatus();
+  }
+  absl::Status slept =
+      SleepUntil(ready, ring_->mine().wants_message, ring_->message_bell.listener.get(), wait);
+  ring_->ShowCpu();
+  spin.Slept(MonotonicNanoseconds() - start);
+  return slept;
+}
+
+// Sleeps until the bell rings, or `ready` turns out to be so already. UNAVAILABLE if the peer is
+// gone and has left nothing.
+absl::Status RingPipe::SleepUntil(absl::FunctionRef<bool()> ready, std::atomic<uint32_t>& wants,
+                                  int listener, const Wait& wait) {
+  wants.store(1, std::memory_order_seq_cst);  // pairs with WakeReceiver, WakeSender
+  absl::Status status;
+  if (!ready()) {
+    const auto gone = socket_->peer_gone_fds();
+    std::array<WaitFd, 3> fds = {{{.fd = listener, .events = POLLIN}, gone[0], gone[1]}};
+    status = WaitForAny(absl::MakeSpan(fds), wait);
+    if (fds[0].revents != 0) SilenceDoorbell(listener);
+    if (status.ok() && fds[0].revents == 0 && !ready()) status = socket_->End(PeerGone());
+  }
+  wants.store(0, std::memory_order_relaxed);  // read too late it costs a needless ring
+  return status;
+}
+
+int RingPipe::fd() const {
+  if (!begun_) return socket_->fd();
+  std::call_once(watch_once_, [this] {
+    watch_ = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
+    const auto watch = [this](int descriptor, uint32_t events) {
+      epoll_event event = {.events = events, .data = {}};
+      if (descriptor >= 0) ::epoll_ctl(watch_.get(), EPOLL_CTL_ADD, descriptor, &event);
+    };
+    const auto gone = socket_->peer_gone_fds();
+    watch(ring_->message_bell.listener.get(), EPOLLIN);
+    watch(gone[0].fd, EPOLLRDHUP);
+    watch(gone[1].fd, EPOLLIN);
+  });
+  return watch_.get();
+}
+
+bool RingPipe::Arm() {
+  if (!begun_) return socket_->Arm();
+  if (by_socket_) return true;
+  armed_ = true;
+  ring_->mine().wants_message.store(1, std::memory_order_seq_cst);  // pairs with WakeReceiver
+  return ring_->reader.HasFrame();
+}
+
+const OwnControl* RingPipe::own_control() const {
+  return ring_ == nullptr ? nullptr : &ring_->own.view();
+}
+
+const PeerControl* RingPipe::peer_control() const {
+  return ring_ == nullptr ? nullptr : &ring_->peer.view();
+}
+
+}  // namespace slabpipe

@@ -1,0 +1,110 @@
+// RingPipe: a MessagePipe through shared memory, beside a socket.
+//
+//   main                                              worker
+//   RingPipe pipe(std::move(socket), options);        RingPipe pipe(std::move(socket), options);
+//   fds = *pipe.Offer();  send hello with fds   --->  fds = *pipe.Join(hello's descriptors, spin);
+//   pipe.Complete(welcome's descriptors);       <---  send welcome with fds;  pipe.Begin();
+//
+// Until then, and if the worker does not join, everything goes through the socket. Afterwards a
+// message goes through a ring in shared memory (ring.h): while both sides are awake, no system call
+// is made. One that is too large for the ring, or has descriptors, goes through the socket; a frame
+// without a body holds its place in the ring, so that the order is kept.
+//
+// A receiver first looks into the ring for a while (spin.h), then says that it sleeps and waits for
+// its bell; a sender rings only then. That the peer is gone is told by the socket, as without a
+// ring. Once the ring is there the socket is read only when the ring says so.
+
+#ifndef SLABPIPE_TRANSPORT_RING_PIPE_H_
+#define SLABPIPE_TRANSPORT_RING_PIPE_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "slabpipe/transport/control_block.h"
+#include "slabpipe/transport/doorbell.h"
+#include "slabpipe/transport/message_pipe.h"
+#include "slabpipe/transport/ring.h"
+#include "slabpipe/transport/socket_pipe.h"
+#include "slabpipe/transport/spin.h"
+#include "slabpipe/transport/unique_fd.h"
+#include "slabpipe/transport/wait.h"
+
+namespace slabpipe {
+
+// See MessagePipe for the contract. In addition: a message that was put into the ring counts as
+// sent even if the peer is dead; the receiver learns of that.
+class RingPipe : public MessagePipe {
+ public:
+  RingPipe(std::unique_ptr<SocketPipe> socket, const PipeOptions& options);
+  ~RingPipe() override;
+
+  // What the ring's set-up needs, in the order of the steps. Nothing may be sent or received
+  // between the first and the last but the messages that carry the descriptors.
+  //
+  // Main. The descriptors to go along with its first message: borrowed, valid until Complete.
+  // RESOURCE_EXHAUSTED; INVALID_ARGUMENT for a ring_bytes that is no power of two.
+  absl::StatusOr<std::vector<int>> Offer();
+  // Worker. `offered` came with that message; the result goes along with the answer, borrowed.
+  // `spin` is the budget that main wishes for. DATA_LOSS if it is no offer.
+  absl::StatusOr<std::vector<int>> Join(std::vector<UniqueFd> offered, absl::Duration spin);
+  // Worker: the answer has been sent.
+  void Begin();
+  // Main: `joined` came with the answer.
+  absl::Status Complete(std::vector<UniqueFd> joined);
+
+  // Two pipes with rings between them, for use inside one process.
+  static absl::StatusOr<std::pair<std::unique_ptr<RingPipe>, std::unique_ptr<RingPipe>>> CreatePair(
+      const PipeOptions& options = {});
+
+  absl::Status Send(capnp::MessageBuilder& message, absl::Span<const int> descriptors,
+                    const Wait& wait) override;
+  absl::StatusOr<IncomingMessage> Receive(const Wait& wait) override;
+  absl::Status send_status() const override { return socket_->send_status(); }
+  // -1 if no descriptor was left for it.
+  int fd() const override;
+  bool Arm() override;
+  uint64_t messages_sent() const override { return sent_.load(std::memory_order_relaxed); }
+  uint64_t messages_received() const override { return received_.load(std::memory_order_relaxed); }
+
+  // The two control blocks, for the lease logs; null while there is no ring.
+  const OwnControl* own_control() const;
+  const PeerControl* peer_control() const;
+
+ private:
+  struct Setup;
+  struct Ring;
+
+  absl::Status AwaitRoom(size_t body_bytes, const Wait& wait);
+  absl::Status AwaitFrame(const Wait& wait);
+  absl::Status SleepUntil(absl::FunctionRef<bool()> ready, std::atomic<uint32_t>& wants,
+                          int listener, const Wait& wait);
+  absl::StatusOr<IncomingMessage> TakeMessage(const RingFrame& frame);
+  void WakeReceiver();
+  void WakeSender();
+
+  const std::unique_ptr<SocketPipe> socket_;
+  const PipeOptions options_;
+  std::unique_ptr<Setup> setup_;  // between Offer and Complete
+  std::unique_ptr<Ring> ring_;    // null until then
+  bool begun_ = false;            // the ring is in use
+
+  std::atomic<uint64_t> sent_ = 0;
+  std::atomic<uint64_t> received_ = 0;
+  mutable std::once_flag watch_once_;
+  mutable UniqueFd watch_;  // an epoll instance: the bell, and whether the peer is gone
+  bool by_socket_ = false;  // the receiver's: the next message comes through the socket
+  bool armed_ = false;      // the receiver's: the peer has been told to ring
+};
+
+}  // namespace slabpipe
+
+#endif  // SLABPIPE_TRANSPORT_RING_PIPE_H_

@@ -1,0 +1,22 @@
+#include "slabpipe/transport/spin.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace slabpipe {
+
+// In glibc a look at the thread's rseq area: a nanosecond, no system call.
+uint32_t CurrentCpu() { return static_cast<uint32_t>(::sched_getcpu()); }
+
+SpinPolicy::SpinPolicy(absl::Duration budget)
+    : budget_(::sysconf(_SC_NPROCESSORS_ONLN) > 1
+                  ? std::max<int64_t>(absl::ToInt64Nanoseconds(budget), 0)
+                  : 0) {}
+
+void SpinPolicy::Slept(int64_t nanoseconds) {
+  misses_ = nanoseconds <= budget_ ? 0 : std::min(misses_ + 1, kMostMisses + 1);
+}
+
+}  // namespace slabpipe
