@@ -46,6 +46,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -63,6 +64,9 @@ namespace slabpipe {
 
 class MessageEncoder;
 class MessageDecoder;
+
+// The blocks of one payload: most have one, or none.
+using Blocks = absl::InlinedVector<Block, 1>;
 
 // Collects the sizes of the blocks that encoding a value will take.
 class Sizer {
@@ -144,7 +148,7 @@ class Encoder {
 
   MessageEncoder& message_;
   schemas::Payload::Builder payload_;
-  std::vector<Block> blocks_;
+  Blocks blocks_;
   bool has_custom_ = false;
 };
 
@@ -152,8 +156,8 @@ class Encoder {
 class Decoder {
  public:
   // For MessageDecoder.
-  Decoder(MessageDecoder& message, schemas::Payload::Reader payload, std::vector<Block> blocks)
-      : message_(message), payload_(payload), blocks_(std::move(blocks)) {}
+  Decoder(MessageDecoder& message, schemas::Payload::Reader payload)
+      : message_(message), payload_(payload) {}
 
   size_t block_count() const { return blocks_.size(); }
   // The content of block `index`. Of a temporary block: valid until Decode returns. Otherwise: as
@@ -193,7 +197,7 @@ class Decoder {
 
   MessageDecoder& message_;
   schemas::Payload::Reader payload_;
-  std::vector<Block> blocks_;
+  Blocks blocks_;
   std::optional<Children> children_;
   Leases used_;  // of the blocks that were asked for and of the children
 };

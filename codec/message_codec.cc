@@ -215,7 +215,7 @@ absl::Status MessageEncoder::EncodeModel(AnyRef model, schemas::Payload::Builder
 }
 
 // A payload's refs stand in a row, whatever its children did in between.
-absl::Status MessageEncoder::FinishPayload(const std::vector<Block>& blocks,
+absl::Status MessageEncoder::FinishPayload(absl::Span<const Block> blocks,
                                            schemas::Payload::Builder payload) {
   if (blocks.size() > std::numeric_limits<uint16_t>::max()) {
     return absl::InvalidArgumentError(
@@ -233,21 +233,32 @@ absl::StatusOr<uint16_t> MessageEncoder::CodecIndex(const Codec* codec) {
   const auto known = std::find(codecs_.begin(), codecs_.end(), codec);
   const size_t index = static_cast<size_t>(known - codecs_.begin());
   if (index > std::numeric_limits<uint16_t>::max()) {
-    return absl::InvalidArgumentError("a message uses at most 65536 codecs");
+    return absl::InvalidArgumentError("a connection uses at most 65536 codecs");
   }
   if (known == codecs_.end()) codecs_.push_back(codec);
   return static_cast<uint16_t>(index);
 }
 
-void MessageEncoder::Finish(schemas::MemoryTable::Builder table, std::vector<int>& descriptors) {
+void MessageEncoder::Finish(absl::FunctionRef<schemas::MemoryTable::Builder()> init_table,
+                            std::vector<int>& descriptors) {
   CloseSlab();
-  memory_.Write(table, descriptors);
+  memory_.Write(init_table, descriptors);
 }
 
-std::vector<std::string> MessageEncoder::codec_names() const {
+std::vector<std::string> MessageEncoder::new_codec_names() const {
   std::vector<std::string> names;
-  for (const Codec* codec : codecs_) names.emplace_back(codec->name());
+  for (size_t i = known_codecs_; i < codecs_.size(); ++i) names.emplace_back(codecs_[i]->name());
   return names;
+}
+
+void MessageEncoder::Commit() {
+  committed_ = true;
+  memory_.Commit();
+}
+
+MessageEncoder::~MessageEncoder() {
+  if (!committed_) codecs_.resize(known_codecs_);
+  CloseSlab();
 }
 
 void MessageEncoder::CloseSlab() {
@@ -257,7 +268,7 @@ void MessageEncoder::CloseSlab() {
 // MessageDecoder
 
 absl::StatusOr<Object> MessageDecoder::Decode(schemas::Payload::Reader payload) {
-  absl::StatusOr<Object> object = absl::InternalError("not decoded");
+  absl::StatusOr<Object> object = Object();
   absl::Status read = CatchKj([&] {
     object = DecodeUnguarded(payload);
     return object.status();
@@ -275,9 +286,10 @@ absl::StatusOr<Object> MessageDecoder::DecodeUnguarded(schemas::Payload::Reader 
   }
   absl::StatusOr<const Codec*> codec = CodecOf(payload);
   if (!codec.ok()) return codec.status();
-  absl::StatusOr<std::vector<Block>> blocks = BlocksOf(payload);
-  if (!blocks.ok()) return blocks.status();
-  Decoder decoder(*this, payload, *std::move(blocks));
+  Decoder decoder(*this, payload);
+  if (absl::Status attached = AttachBlocks(payload, decoder.blocks_); !attached.ok()) {
+    return attached;
+  }
   absl::StatusOr<Object> object = (*codec)->DecodeObject(decoder);
   if (!object.ok()) return InCodec(**codec, object.status());
   object->Hold(std::move(decoder.used_));
@@ -285,37 +297,37 @@ absl::StatusOr<Object> MessageDecoder::DecodeUnguarded(schemas::Payload::Reader 
 }
 
 absl::StatusOr<const Codec*> MessageDecoder::CodecOf(schemas::Payload::Reader payload) {
-  const size_t index = payload.getCodec();
-  if (index >= codec_names_.size()) {
-    return absl::DataLossError(absl::StrCat("a payload names codec ", index, " of ",
-                                            codec_names_.size(), " in the message"));
+  const size_t number = payload.getCodec();
+  if (number >= codecs_->entries.size()) {
+    return absl::DataLossError(absl::StrCat("a payload has codec ", number, " of ",
+                                            codecs_->entries.size(), " that the peer has named"));
   }
-  codecs_.resize(codec_names_.size());
-  if (codecs_[index] == nullptr) {
-    absl::StatusOr<const Codec*> codec = registry_.Find(codec_names_[index]);
-    if (!codec.ok()) return codec.status();
-    codecs_[index] = *codec;
-  }
-  return codecs_[index];
+  const PeerCodecs::Entry& entry = codecs_->entries[number];
+  if (entry.codec == nullptr) return registry_.Find(entry.name).status();
+  return entry.codec;
 }
 
-absl::StatusOr<std::vector<Block>> MessageDecoder::BlocksOf(schemas::Payload::Reader payload) {
+absl::Status MessageDecoder::AttachBlocks(schemas::Payload::Reader payload, Blocks& blocks) {
+  const uint64_t count = payload.getRefCount();
   // Payloads don't share references. Many that claim the same ones are few bytes to send and much
   // work to read.
-  attached_ += payload.getRefCount();
+  attached_ += count;
   if (attached_ > kMaxUsesOfARef * (uint64_t{memory_.ref_count()} + 1)) {
     return absl::DataLossError("the message's payloads claim more blocks than it has");
   }
-  std::vector<Block> blocks;
-  blocks.reserve(payload.getRefCount());
   const uint64_t first = payload.getFirstRef();
-  for (uint64_t i = first; i < first + payload.getRefCount(); ++i) {
+  for (uint64_t i = first; i < first + count; ++i) {
     absl::StatusOr<Block> block =
         memory_.Attach(static_cast<uint32_t>(std::min<uint64_t>(i, UINT32_MAX)));
     if (!block.ok()) return block.status();
     blocks.push_back(*std::move(block));
   }
-  return blocks;
+  return absl::OkStatus();
+}
+
+void PeerCodecs::Add(const CodecRegistry& registry, std::string name) {
+  const absl::StatusOr<const Codec*> codec = registry.Find(name);
+  entries.push_back({.name = std::move(name), .codec = codec.ok() ? *codec : nullptr});
 }
 
 }  // namespace slabpipe

@@ -6,12 +6,12 @@
 //   encoder.OpenSlab();                                  // one slab, exactly large enough
 //   encoder.Encode(x, payload_x);                        // in the same order
 //   encoder.Encode(y, payload_y);
-//   encoder.Finish(message.initMemory(), descriptors);   // the message's tables
+//   encoder.Finish([&] { return message.initMemory(); }, descriptors);  // the message's tables
 //   if (pipe.Send(...).ok()) encoder.Commit();
 //
 // Receiver:
 //   auto memory = IncomingMemory::Accept(...);
-//   MessageDecoder decoder(registry, codec_names, *memory);
+//   MessageDecoder decoder(registry, peer_codecs, *memory);
 //   absl::StatusOr<Object> value = decoder.Decode(payload);
 
 #ifndef SLABPIPE_CODEC_MESSAGE_CODEC_H_
@@ -23,6 +23,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "slabpipe/codec/binding.h"
@@ -39,9 +41,16 @@ namespace slabpipe {
 // slab open between OpenSlab and Finish.
 class MessageEncoder {
  public:
-  MessageEncoder(const CodecRegistry& registry, ShmPool& pool)
-      : registry_(registry), pool_(pool), memory_(pool) {}
-  ~MessageEncoder() { CloseSlab(); }
+  // `known` are the codecs whose numbers the peer knows already; those that this message adds are
+  // appended, and taken away again if it is not sent. Borrowed; null: none, for one message alone.
+  MessageEncoder(const CodecRegistry& registry, ShmPool& pool,
+                 std::vector<const Codec*>* known = nullptr)
+      : registry_(registry),
+        pool_(pool),
+        memory_(pool),
+        codecs_(known == nullptr ? own_codecs_ : *known),
+        known_codecs_(codecs_.size()) {}
+  ~MessageEncoder();
   MessageEncoder(const MessageEncoder&) = delete;
   MessageEncoder& operator=(const MessageEncoder&) = delete;
 
@@ -59,12 +68,14 @@ class MessageEncoder {
   absl::Status Encode(const T& value, schemas::Payload::Builder payload) {
     return Binding<T>::Visit(value, [&](AnyRef model) { return EncodeModel(model, payload); });
   }
-  // Step 4: seals the slab and writes the memory table. `descriptors` are appended to.
-  void Finish(schemas::MemoryTable::Builder table, std::vector<int>& descriptors);
-  // What Payload.codec is an index into.
-  std::vector<std::string> codec_names() const;
+  // Step 4: seals the slab and writes the memory table, if there is anything to say in it.
+  // `descriptors` are appended to.
+  void Finish(absl::FunctionRef<schemas::MemoryTable::Builder()> init_table,
+              std::vector<int>& descriptors);
+  // The codecs that the peer does not know yet, in the order of their numbers.
+  std::vector<std::string> new_codec_names() const;
   // Step 5: the message is on its way. Otherwise the destructor takes back what it granted.
-  void Commit() { memory_.Commit(); }
+  void Commit();
 
   // Steps 1 and 3 for a value whose binding has been asked already.
   absl::Status PrepareModel(AnyRef model);
@@ -73,7 +84,7 @@ class MessageEncoder {
  private:
   friend class Sizer;
   friend class Encoder;
-  absl::Status FinishPayload(const std::vector<Block>& blocks, schemas::Payload::Builder payload);
+  absl::Status FinishPayload(absl::Span<const Block> blocks, schemas::Payload::Builder payload);
   absl::StatusOr<const Codec*> NextPlanned(AnyRef model);
   absl::StatusOr<uint16_t> CodecIndex(const Codec* codec);
   absl::Status AddSize(size_t size_bytes);
@@ -83,24 +94,38 @@ class MessageEncoder {
   const CodecRegistry& registry_;
   ShmPool& pool_;
   OutgoingMemory memory_;
-  std::vector<const Codec*> plan_;  // the codec of each value and child, in the order of Prepare
+  absl::InlinedVector<const Codec*, 8> plan_;  // the codec of each value and child, in the order of Prepare
   size_t encoded_ = 0;              // so many of these have been encoded
   size_t slab_bytes_ = 0;
   bool slab_open_ = false;
   int depth_ = 0;
-  std::vector<const Codec*> codecs_;  // used so far, by index
+  std::vector<const Codec*> own_codecs_;
+  std::vector<const Codec*>& codecs_;  // by number
+  const size_t known_codecs_;          // so many of them the peer knew before this message
+  bool committed_ = false;
 };
 
-// Thread-compatible. Borrows the registry; keeps the memory's leases.
+// The codecs that a peer uses, by the numbers that it gave them. Immutable once shared.
+struct PeerCodecs {
+  struct Entry {
+    std::string name;
+    const Codec* codec;  // null: not registered here
+  };
+  std::vector<Entry> entries;
+
+  void Add(const CodecRegistry& registry, std::string name);
+};
+
+// Thread-compatible. Borrows the registry and the memory.
 class MessageDecoder {
  public:
   // `max_payloads` bounds what a message can make its reader do: give it the message's size in
   // words, for a payload takes two and more.
-  MessageDecoder(const CodecRegistry& registry, std::vector<std::string> codec_names,
-                 IncomingMemory memory, uint64_t max_payloads = uint64_t{1} << 22)
+  MessageDecoder(const CodecRegistry& registry, std::shared_ptr<const PeerCodecs> codecs,
+                 const IncomingMemory& memory, uint64_t max_payloads = uint64_t{1} << 22)
       : registry_(registry),
-        codec_names_(std::move(codec_names)),
-        memory_(std::move(memory)),
+        codecs_(std::move(codecs)),
+        memory_(memory),
         max_payloads_(max_payloads) {}
 
   // The value, with the leases on its buffers tied to it. INVALID_ARGUMENT or DATA_LOSS with the
@@ -111,12 +136,11 @@ class MessageDecoder {
   friend class Decoder;
   absl::StatusOr<Object> DecodeUnguarded(schemas::Payload::Reader payload);
   absl::StatusOr<const Codec*> CodecOf(schemas::Payload::Reader payload);
-  absl::StatusOr<std::vector<Block>> BlocksOf(schemas::Payload::Reader payload);
+  absl::Status AttachBlocks(schemas::Payload::Reader payload, Blocks& blocks);
 
   const CodecRegistry& registry_;
-  std::vector<std::string> codec_names_;
-  std::vector<const Codec*> codecs_;  // found so far, by index
-  IncomingMemory memory_;
+  const std::shared_ptr<const PeerCodecs> codecs_;
+  const IncomingMemory& memory_;
   const uint64_t max_payloads_;
   uint64_t payloads_ = 0;  // decoded so far
   uint64_t attached_ = 0;  // blocks, by all of these

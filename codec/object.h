@@ -21,6 +21,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "slabpipe/codec/buffer.h"
 #include "slabpipe/transport/block.h"
 
@@ -71,7 +72,7 @@ class AnyRef {
 };
 
 // Leases on the slabs that a decoded value lies in. Few: one a slab.
-using Leases = std::vector<std::shared_ptr<const Lease>>;
+using Leases = absl::InlinedVector<std::shared_ptr<const Lease>, 1>;
 
 // A decoded value. A value type; copies share it, and all it needs. Thread-compatible.
 class Object {

@@ -14,7 +14,7 @@ absl::StatusOr<AnyNdArray> NewSharedArray(ShmPool& pool, ElementType type,
   const size_t bytes = static_cast<size_t>(ElementCount(shape)) * element_bytes;
   Buffer buffer;
   if (bytes > 0) {
-    absl::StatusOr<Block> block = pool.AllocSegment(bytes);
+    absl::StatusOr<Block> block = pool.AllocLasting(bytes);
     if (!block.ok()) return block.status();
     buffer = Buffer(*std::move(block));
   }

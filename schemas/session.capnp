@@ -47,7 +47,8 @@ struct Message {
   memory @0 :MemoryTable;
 
   codecs @1 :List(Text);
-  # The names of the codecs that this message's payloads use; Payload.codec is an index into it.
+  # The names of codecs that the sender uses for the first time on this connection. Each side's codecs are numbered 0, 1,
+  # 2, ... in the order in which it names them, at most 4,096; Payload.codec is such a number.
 
   union {
     leases @2 :Void;

@@ -12,8 +12,8 @@
 #   * `open`: the owner writes blocks into it. `sealed`: nothing more is written in this use.
 #   * `granted`: a message lists the segment in `MemoryTable.segments`. Each message that lists a segment of the sender's
 #     is one grant. The owner must not write to it again before every grant has been returned.
-#   * The reader answers each grant exactly once, in some later `MemoryTable.returns`, when no object of its own uses the
-#     segment any more. Grants may be returned several at a time (`LeaseReturn.count`).
+#   * The reader answers each grant exactly once, in its lease log or in some later `MemoryTable.returns`, when no object
+#     of its own uses the segment any more. Grants may be returned several at a time.
 #   * `free`: all grants are back and the owner itself uses it no more; it may be opened again with generation + 1.
 #   * `retired`: the owner has destroyed it. The reader drops its mapping. Only a segment whose
 #     grants are all back may be retired.
@@ -35,30 +35,43 @@ $Cxx.namespace("slabpipe::schemas");
 struct SegmentGrant {
   # One segment that the message's refs point into.
 
+  slot @0 :UInt32;
+  # The segment's number in its owner's table. It is the segment's as long as that lives; when it has been retired, another
+  # may get the number.
+
+  descriptor @1 :UInt16 = 0xffff;
+  # The index of its descriptor among those that came with this message; 0xffff for none. A descriptor comes exactly with
+  # the first grant on a connection (memfd provider), never with an echo, never for named POSIX segments.
+
+  echo @2 :Bool;
+  # The segment is the receiver's own.
+
+  generation @3 :UInt64;
+  # Which use of the segment this is: 1 at first, then one more each time that its owner opens it again. A grant of
+  # generation g is valid only once every lease on older generations is back.
+
+  segment @4 :SegmentInfo;
+  # With the first grant on a connection, and only then: what the receiver needs to map it.
+}
+
+struct SegmentInfo {
   name @0 :Text;
   # 1 to 63 bytes of [A-Za-z0-9._-]. Unique for the life of the session; begins with its owner's prefix (see Hello). For
   # the named POSIX provider it is also the name in /dev/shm.
 
   sizeBytes @1 :UInt64;
   # The size of the whole segment. The receiver checks it against the object itself.
-
-  generation @2 :UInt64;
-  # Which use of the segment this is: 1 at first, then one more each time that its owner opens it again. A grant of
-  # generation g is valid only once every lease on older generations is back.
-
-  descriptor @3 :UInt16 = 0xffff;
-  # The index of its descriptor among those that came with this message; 0xffff for none. A descriptor comes exactly with
-  # the first grant on a connection (memfd provider), never with an echo, never for named POSIX segments.
 }
 
 struct ShmRef {
-  # One block. Rules: `segment` is an index into MemoryTable.segments; `offset` is a multiple of 64;
-  # contentSize <= size; size > 0; offset + size <= the segment's sizeBytes, without overflow.
+  # One block. Rules: `segment` is an index into MemoryTable.segments; contentSize <= size; size > 0;
+  # 64 * offsetUnits + size <= the segment's size, without overflow.
 
-  segment @0 :UInt32;
+  segment @0 :UInt16;
   temporary @1 :Bool;
   # The block is given back as soon as the value has been decoded; no decoded object may point into it.
-  offset @2 :UInt64;
+  offsetUnits @2 :UInt32;
+  # Where the block begins, in units of 64 bytes.
   size @3 :UInt64;
   # Bytes allocated.
   contentSize @4 :UInt64;
@@ -66,11 +79,12 @@ struct ShmRef {
 }
 
 struct LeaseReturn {
-  # `count` grants of generation `generation` of segment `name` (of the receiver's own) are over.
-  # Rules: the generation is the current one, and at most as many grants are returned as are out.
-  name @0 :Text;
-  generation @1 :UInt64;
-  count @2 :UInt64;
+  # `count` grants of the receiver's segment in `slot` are over. Rules: the generation is the current one, and at most as
+  # many grants are returned as are out. Where there is a ring, returns go through its lease log (docs/wire-format.md) as
+  # long as that has room, and only then here.
+  slot @0 :UInt32;
+  count @1 :UInt32;
+  generation @2 :UInt64;
 }
 
 struct MemoryTable {
@@ -78,15 +92,15 @@ struct MemoryTable {
   # Every segment that `refs` needs, each once.
   refs @1 :List(ShmRef);
   returns @2 :List(LeaseReturn);
-  retired @3 :List(Text);
-  # Segments of the sender's that it has destroyed.
+  retired @3 :List(UInt32);
+  # Slots of segments of the sender's that it has destroyed.
 }
 
 struct Payload {
   # One encoded value: which codec wrote it, the codec's own metadata, and the blocks that hold its bytes.
 
   codec @0 :UInt16;
-  # Index into the message's list of codec names.
+  # The number of a codec that the sender has named, in this message or before (session.capnp, Message.codecs).
   refCount @1 :UInt16;
   firstRef @2 :UInt32;
   # The payload's blocks are MemoryTable.refs[firstRef .. firstRef + refCount).

@@ -11,7 +11,7 @@
 namespace slabpipe {
 namespace {
 
-constexpr unsigned kMaxCodecsInMessage = 4096;
+constexpr unsigned kMaxCodecs = 4096;
 
 void WriteCodecNames(const std::vector<std::string>& names, schemas::Message::Builder root) {
   if (names.empty()) return;
@@ -26,11 +26,11 @@ absl::Status Channel::Send(absl::FunctionRef<void(schemas::Message::Builder)> fi
   if (absl::Status mine = TakeTurn(wait); !mine.ok()) return mine;
   absl::Cleanup release = [this] { pool_.turn().Release(); };
   pool_.Clear();
-  capnp::MallocMessageBuilder builder;
+  capnp::MallocMessageBuilder builder(kj::ArrayPtr<capnp::word>(scratch_.data(), scratch_.size()));
   auto root = builder.initRoot<schemas::Message>();
   fill(root);
   OutgoingMemory memory(pool_);
-  memory.Write(root.initMemory(), descriptors);
+  memory.Write([&] { return root.initMemory(); }, descriptors);
   absl::Status sent = pipe_->Send(builder, descriptors, wait);
   if (sent.ok()) memory.Commit();
   return sent;
@@ -39,29 +39,37 @@ absl::Status Channel::Send(absl::FunctionRef<void(schemas::Message::Builder)> fi
 absl::StatusOr<Received> Channel::Receive(const Wait& wait) {
   absl::StatusOr<IncomingMessage> message = pipe_->Receive(wait);
   if (!message.ok()) return message.status();
-  Received received = {.message = *std::move(message), .memory = {}};
+  absl::StatusOr<Received> received = Received();
+  received->message = *std::move(message);
   absl::Status accepted = CatchKj([&] {
+    const schemas::Message::Reader root = received->root();
     absl::StatusOr<IncomingMemory> memory =
-        IncomingMemory::Accept(received.root().getMemory(), received.message.descriptors(), pool_);
-    if (memory.ok()) received.memory = *std::move(memory);
-    return memory.status();
+        IncomingMemory::Accept(root.getMemory(), received->message.descriptors(), pool_);
+    if (!memory.ok()) return memory.status();
+    received->memory = *std::move(memory);
+    return root.hasCodecs() ? AddPeerCodecs(root) : absl::OkStatus();
   });
   if (!accepted.ok()) return accepted;
+  received->codecs = peer_codecs_;
   return received;
 }
 
-absl::StatusOr<MessageDecoder> Channel::MakeDecoder(const Received& received) const {
-  std::vector<std::string> names;
-  absl::Status read = CatchKj([&] {
-    const auto list = received.root().getCodecs();
-    if (list.size() > kMaxCodecsInMessage) {
-      return absl::DataLossError(absl::StrCat("a message names ", list.size(), " codecs"));
-    }
-    for (const capnp::Text::Reader name : list) names.emplace_back(name.cStr(), name.size());
-    return absl::OkStatus();
-  });
-  if (!read.ok()) return read;
-  return MessageDecoder(codecs_, std::move(names), received.memory,
+absl::Status Channel::AddPeerCodecs(schemas::Message::Reader message) {
+  const auto names = message.getCodecs();
+  PeerCodecs codecs = *peer_codecs_;
+  if (names.size() > kMaxCodecs || codecs.entries.size() + names.size() > kMaxCodecs) {
+    return absl::DataLossError(
+        absl::StrCat("the peer names more than ", kMaxCodecs, " codecs on one connection"));
+  }
+  for (const capnp::Text::Reader name : names) {
+    codecs.Add(codecs_, std::string(name.cStr(), name.size()));
+  }
+  peer_codecs_ = std::make_shared<const PeerCodecs>(std::move(codecs));
+  return absl::OkStatus();
+}
+
+MessageDecoder Channel::MakeDecoder(const Received& received) const {
+  return MessageDecoder(codecs_, received.codecs, received.memory,
                         received.message.size_bytes() / sizeof(capnp::word));
 }
 
@@ -72,11 +80,9 @@ absl::Status Channel::TakeTurn(const Wait& wait) {
   return absl::UnavailableError("the connection is over");
 }
 
-ValueMessage::ValueMessage(Channel& channel)
-    : channel_(channel), root_(builder_.initRoot<schemas::Message>()) {}
-
 ValueMessage::~ValueMessage() {
   encoder_.reset();
+  builder_.reset();
   if (has_turn_) channel_.pool_.turn().Release();
 }
 
@@ -84,7 +90,10 @@ absl::Status ValueMessage::Begin(const Wait& wait) {
   if (absl::Status mine = channel_.TakeTurn(wait); !mine.ok()) return mine;
   has_turn_ = true;
   channel_.pool_.Clear();
-  encoder_.emplace(channel_.codecs_, channel_.pool_);
+  auto& scratch = channel_.scratch_;
+  builder_.emplace(kj::ArrayPtr<capnp::word>(scratch.data(), scratch.size()));
+  root_ = builder_->initRoot<schemas::Message>();
+  encoder_.emplace(channel_.codecs_, channel_.pool_, &channel_.sent_codecs_);
   return absl::OkStatus();
 }
 
@@ -100,10 +109,10 @@ absl::Status ValueMessage::Encode(const ArgumentRef& value, schemas::Payload::Bu
 }
 
 absl::Status ValueMessage::Send(const Wait& wait) {
-  WriteCodecNames(encoder_->codec_names(), root_);
+  WriteCodecNames(encoder_->new_codec_names(), root_);
   std::vector<int> descriptors;
-  encoder_->Finish(root_.initMemory(), descriptors);
-  absl::Status sent = channel_.pipe_->Send(builder_, descriptors, wait);
+  encoder_->Finish([this] { return root_.initMemory(); }, descriptors);
+  absl::Status sent = channel_.pipe_->Send(*builder_, descriptors, wait);
   if (sent.ok()) encoder_->Commit();
   return sent;
 }

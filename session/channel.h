@@ -14,6 +14,7 @@
 
 #include <capnp/message.h>
 
+#include <array>
 #include <atomic>
 #include <memory>
 #include <optional>
@@ -36,6 +37,7 @@ namespace slabpipe {
 struct Received {
   IncomingMessage message;
   IncomingMemory memory;
+  std::shared_ptr<const PeerCodecs> codecs;
 
   // Inside CatchKj only.
   schemas::Message::Reader root() const { return message.root<schemas::Message>(); }
@@ -46,7 +48,10 @@ struct Received {
 class Channel {
  public:
   Channel(std::unique_ptr<MessagePipe> pipe, ShmPool& pool, const CodecRegistry& codecs)
-      : pipe_(std::move(pipe)), pool_(pool), codecs_(codecs) {}
+      : pipe_(std::move(pipe)),
+        pool_(pool),
+        codecs_(codecs),
+        peer_codecs_(std::make_shared<const PeerCodecs>()) {}
 
   // A message without values; `fill` writes what it is. `descriptors` go along, before those of
   // segments.
@@ -56,8 +61,8 @@ class Channel {
   // The next message. DATA_LOSS if it breaks a rule: the connection must end then.
   absl::StatusOr<Received> Receive(const Wait& wait);
 
-  // Decodes a payload of a received message.
-  absl::StatusOr<MessageDecoder> MakeDecoder(const Received& received) const;
+  // Decodes the payloads of a received message. Borrows it.
+  MessageDecoder MakeDecoder(const Received& received) const;
 
   ShmPool& pool() const { return pool_; }
   const CodecRegistry& codecs() const { return codecs_; }
@@ -72,14 +77,22 @@ class Channel {
   ShmPool& pool_;
   const CodecRegistry& codecs_;
   absl::Status TakeTurn(const Wait& wait);
+  absl::Status AddPeerCodecs(schemas::Message::Reader message);
   std::atomic<bool> closed_ = false;
+
+  // The sender's, guarded by the pool's turn:
+  std::vector<const Codec*> sent_codecs_;  // by number
+  // What most messages fit in. Zero whenever no message is being built.
+  std::array<capnp::word, 1024> scratch_ = {};
+  // The receiver's. Replaced as a whole, because decoders on other threads use the old one.
+  std::shared_ptr<const PeerCodecs> peer_codecs_;
 };
 
 // A message with values, from the clearing of the pool to the send. Others wait meanwhile.
 // Thread-compatible.
 class ValueMessage {
  public:
-  explicit ValueMessage(Channel& channel);
+  explicit ValueMessage(Channel& channel) : channel_(channel) {}
   ~ValueMessage();
 
   // Waits for the turn, then clears the pool (invariant: before each send and each response).
@@ -87,6 +100,7 @@ class ValueMessage {
   // writing a message already.
   absl::Status Begin(const Wait& wait);
 
+  // REQUIRES: Begin.
   schemas::Message::Builder root() { return root_; }
   // For each value; then once; then for each value again, in the same order.
   absl::Status Prepare(const ArgumentRef& value);
@@ -99,9 +113,10 @@ class ValueMessage {
  private:
   Channel& channel_;
   bool has_turn_ = false;
-  std::optional<MessageEncoder> encoder_;  // gone before the turn is
-  capnp::MallocMessageBuilder builder_;
-  schemas::Message::Builder root_;
+  // Both gone before the turn is.
+  std::optional<MessageEncoder> encoder_;
+  std::optional<capnp::MallocMessageBuilder> builder_;
+  schemas::Message::Builder root_ = nullptr;
 };
 
 }  // namespace slabpipe

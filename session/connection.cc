@@ -122,22 +122,24 @@ absl::Status Connection::ShakeHands(HelloInfo hello, RingPipe& pipe, Deadline de
     if (!greeted_) return welcome.status();
     targets_ = std::move(welcome->targets);
     if (!welcome->ring) return absl::OkStatus();
-    return pipe.Complete(std::move(received->message.descriptors()));
+    absl::Status complete = pipe.Complete(std::move(received->message.descriptors()));
+    if (complete.ok()) pipe.AttachLeaseLogs(channel_->pool());
+    return complete;
   });
 }
 
 absl::StatusOr<Object> Connection::Call(absl::string_view target,
                                         absl::Span<const ArgumentRef> arguments,
                                         Deadline deadline) {
-  absl::StatusOr<uint64_t> id = Enter(schemas::Message::RESPONSE);
-  if (!id.ok()) return id.status();
-  absl::Status sent = SendRequest(*id, target, arguments, deadline);
+  Waiter waiter(schemas::Message::RESPONSE);
+  if (absl::Status entered = Enter(waiter); !entered.ok()) return entered;
+  absl::Status sent = SendRequest(waiter.id, target, arguments, deadline);
   if (!sent.ok()) {
-    SendFailed(*id);
+    SendFailed(waiter);
     if (absl::IsFailedPrecondition(sent)) return sent;
     return over().ok() ? sent : Lost(absl::StrCat("'", target, "' was being called"));
   }
-  absl::StatusOr<Received> received = Await(*id, deadline);
+  absl::StatusOr<Received> received = Await(waiter, deadline);
   if (!received.ok() && over().ok()) {
     return absl::DeadlineExceededError(
         absl::StrCat(target, ": no answer in time; the worker goes on with it"));
@@ -178,20 +180,17 @@ absl::Status Connection::SendRequest(uint64_t id, absl::string_view target,
 }
 
 Connection::Answer Connection::ReadAnswer(const Received& received, absl::string_view target) {
-  Answer answer = {.decoded = absl::OkStatus(), .result = absl::InternalError("not read")};
-  absl::StatusOr<MessageDecoder> decoder = channel_->MakeDecoder(received);
-  answer.decoded = decoder.status();
-  if (answer.decoded.ok()) {
-    answer.decoded = CatchKj([&] {
-      const schemas::Response::Reader response = received.root().getResponse();
-      if (response.isError()) {
-        answer.result = ToStatus(ReadError(response.getError()), target);
-        return absl::OkStatus();
-      }
-      answer.result = decoder->Decode(response.getResult());
-      return answer.result.status();
-    });
-  }
+  Answer answer = {.decoded = absl::OkStatus(), .result = Object()};
+  MessageDecoder decoder = channel_->MakeDecoder(received);
+  answer.decoded = CatchKj([&] {
+    const schemas::Response::Reader response = received.root().getResponse();
+    if (response.isError()) {
+      answer.result = ToStatus(ReadError(response.getError()), target);
+      return absl::OkStatus();
+    }
+    answer.result = decoder.Decode(response.getResult());
+    return answer.result.status();
+  });
   if (!answer.decoded.ok()) {
     answer.result = absl::Status(answer.decoded.code(), absl::StrCat("the result of ", target, ": ",
                                                                      answer.decoded.message()));
@@ -201,26 +200,31 @@ Connection::Answer Connection::ReadAnswer(const Received& received, absl::string
 
 // Nothing was sent. All is as before, unless the pipe is over: the worker has gone, or half a
 // message is out.
-void Connection::SendFailed(uint64_t id) {
-  Abandon(id);
+void Connection::SendFailed(const Waiter& waiter) {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    Leave(waiter);
+  }
   if (absl::Status pipe = channel_->pipe().send_status(); !pipe.ok()) SetOver(pipe);
 }
 
 absl::Status Connection::Ping(Deadline deadline) {
-  absl::StatusOr<uint64_t> id = Enter(schemas::Message::PONG);
-  if (!id.ok()) return id.status();
-  absl::Status status = channel_->Send([&](schemas::Message::Builder root) { root.setPing(*id); },
-                                       SendWait(deadline));
+  Waiter waiter(schemas::Message::PONG);
+  if (absl::Status entered = Enter(waiter); !entered.ok()) return entered;
+  absl::Status status = channel_->Send(
+      [&](schemas::Message::Builder root) { root.setPing(waiter.id); }, SendWait(deadline));
   if (status.ok()) {
-    status = Await(*id, deadline).status();
+    status = Await(waiter, deadline).status();
   } else {
-    SendFailed(*id);
+    SendFailed(waiter);
   }
   return over().ok() ? status : Lost("it was being pinged");
 }
 
 absl::Status Connection::Shutdown(absl::Duration grace) {
   const Deadline deadline = Deadline::After(grace);
+  Waiter waiter(schemas::Message::GOODBYE);
+  waiter.id = kGoodbyeId;
   {
     std::unique_lock<std::mutex> lock(mutex_);
     if (!over_.ok()) return absl::OkStatus();
@@ -229,11 +233,15 @@ absl::Status Connection::Shutdown(absl::Duration grace) {
       return AwaitShutdown(deadline);
     }
     closing_ = true;
-    waiting_[kGoodbyeId].kind = schemas::Message::GOODBYE;
+    waiting_.push_back(&waiter);
   }
   absl::Status asked = channel_->Send([](schemas::Message::Builder root) { root.setShutdown(); },
                                       SendWait(deadline));
-  if (asked.ok()) asked = Await(kGoodbyeId, deadline).status();
+  if (asked.ok()) {
+    asked = Await(waiter, deadline).status();
+  } else {
+    SendFailed(waiter);
+  }
   bool in_time = asked.ok();
   if (in_time) {
     std::lock_guard<std::mutex> lock(end_mutex_);
@@ -253,7 +261,7 @@ absl::Status Connection::AwaitShutdown(Deadline deadline) {
   std::unique_lock<std::mutex> lock(mutex_);
   while (over_.ok() && !deadline.HasPassed()) {
     const absl::Duration rest = std::min(deadline.Remaining(), absl::Hours(1));
-    changed_.wait_for(lock, absl::ToChronoNanoseconds(rest));
+    over_changed_.wait_for(lock, absl::ToChronoNanoseconds(rest));
   }
   lock.unlock();
   SetOver(absl::DeadlineExceededError("shutdown"));
@@ -268,54 +276,49 @@ absl::Status Connection::over() const {
   return over_;
 }
 
-bool Connection::closing() const {
-  std::lock_guard<std::mutex> lock(mutex_);
-  return closing_;
-}
+bool Connection::closing() const { return closing_; }
 
 std::optional<WorkerEnd> Connection::end() const {
   std::lock_guard<std::mutex> lock(end_mutex_);
   return end_;
 }
 
-absl::StatusOr<uint64_t> Connection::Enter(schemas::Message::Which kind) {
+absl::Status Connection::Enter(Waiter& waiter) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (!over_.ok()) return absl::FailedPreconditionError("the worker has ended");
   if (closing_) return absl::FailedPreconditionError("the session is being shut down");
-  const uint64_t id = next_id_++;
-  waiting_[id].kind = kind;
-  return id;
+  waiter.id = next_id_++;
+  waiting_.push_back(&waiter);
+  return absl::OkStatus();
 }
 
-void Connection::Abandon(uint64_t id) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  waiting_.erase(id);
+void Connection::Leave(const Waiter& waiter) {
+  waiting_.erase(std::find(waiting_.begin(), waiting_.end(), &waiter));
 }
 
-absl::StatusOr<Received> Connection::Await(uint64_t id, Deadline deadline) {
+absl::StatusOr<Received> Connection::Await(Waiter& waiter, Deadline deadline) {
   std::unique_lock<std::mutex> lock(mutex_);
   while (true) {
-    Waiter& waiter = waiting_.at(id);
     absl::Status failure = over_;
     if (waiter.answer.has_value()) {
-      Received answer = *std::move(waiter.answer);
-      waiting_.erase(id);
-      return answer;
+      Leave(waiter);
+      return *std::move(waiter.answer);
     }
     if (failure.ok() && deadline.HasPassed()) {
       failure = absl::DeadlineExceededError("no answer in time");
-      abandoned_.emplace(id, waiter.kind);
+      abandoned_.emplace(waiter.id, waiter.kind);
     }
     if (!failure.ok()) {
-      waiting_.erase(id);
+      Leave(waiter);
+      if (!reading_) StopReading();  // this one may have been woken to read
       return failure;
     }
     if (reading_) {
       const absl::Duration rest = deadline.Remaining();
       if (rest == absl::InfiniteDuration()) {
-        changed_.wait(lock);
+        waiter.wake.wait(lock);
       } else {
-        changed_.wait_for(lock, absl::ToChronoNanoseconds(rest));
+        waiter.wake.wait_for(lock, absl::ToChronoNanoseconds(rest));
       }
       continue;
     }
@@ -325,7 +328,15 @@ absl::StatusOr<Received> Connection::Await(uint64_t id, Deadline deadline) {
     if (!read.ok() && !absl::IsDeadlineExceeded(read)) SetOver(read);
     lock.lock();
     reading_ = false;
-    changed_.notify_all();  // an answer has come, or another one must read now
+    if (waiter.answer.has_value()) StopReading();
+  }
+}
+
+void Connection::StopReading() {
+  for (Waiter* waiter : waiting_) {
+    if (waiter->answer.has_value()) continue;
+    waiter->wake.notify_one();
+    return;
   }
 }
 
@@ -346,7 +357,7 @@ void Connection::ReadMeanwhile() {
   if (!read.ok() && !absl::IsDeadlineExceeded(read)) SetOver(read);
   lock.lock();
   reading_ = false;
-  changed_.notify_all();
+  StopReading();
 }
 
 absl::Status Connection::ReadOne(Deadline deadline) {
@@ -385,10 +396,10 @@ absl::Status Connection::Handle(Received received) {
 
 absl::Status Connection::Deliver(uint64_t id, schemas::Message::Which kind, Received received) {
   std::lock_guard<std::mutex> lock(mutex_);
-  const auto waiter = waiting_.find(id);
-  if (waiter != waiting_.end() && waiter->second.kind == kind &&
-      !waiter->second.answer.has_value()) {
-    waiter->second.answer = std::move(received);
+  for (Waiter* waiter : waiting_) {
+    if (waiter->id != id || waiter->kind != kind || waiter->answer.has_value()) continue;
+    waiter->answer = std::move(received);
+    waiter->wake.notify_one();
     return absl::OkStatus();
   }
   const auto abandoned = abandoned_.find(id);
@@ -417,7 +428,8 @@ void Connection::SetOver(const absl::Status& why) {
   if (over_.ok()) over_ = why;
   channel_->Close();
   interrupt_.Cancel();
-  changed_.notify_all();
+  over_changed_.notify_all();
+  for (Waiter* waiter : waiting_) waiter->wake.notify_one();
 }
 
 void Connection::EndProcess() {

@@ -11,6 +11,7 @@
 #ifndef SLABPIPE_SESSION_CONNECTION_H_
 #define SLABPIPE_SESSION_CONNECTION_H_
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
@@ -87,10 +88,13 @@ class Connection {
   std::optional<WorkerEnd> end() const;
 
  private:
-  // One that waits for an answer.
+  // A caller that waits for an answer; lives on its stack.
   struct Waiter {
-    schemas::Message::Which kind;  // of the answer
+    explicit Waiter(schemas::Message::Which answer_kind) : kind(answer_kind) {}
+    const schemas::Message::Which kind;  // of the answer
+    uint64_t id = 0;
     std::optional<Received> answer;
+    std::condition_variable wake;  // the answer is there, or this one must read now
   };
 
   Connection(const ConnectionOptions& options, ChildProcess process,
@@ -120,15 +124,18 @@ class Connection {
     absl::StatusOr<Object> result;
   };
   Answer ReadAnswer(const Received& received, absl::string_view target);
-  void SendFailed(uint64_t id);
+  // The request of `waiter` was not sent: no answer will come.
+  void SendFailed(const Waiter& waiter);
 
-  // The id of the next request or ping, entered among those that wait for an answer of `kind`.
+  // Enters `waiter` among those that wait, with the id of the next request or ping.
   // FAILED_PRECONDITION if the connection is over, or about to be.
-  absl::StatusOr<uint64_t> Enter(schemas::Message::Which kind);
-  // Its request was not sent: no answer will come.
-  void Abandon(uint64_t id);
-  // The answer to `id`. DEADLINE_EXCEEDED, or why the connection is over.
-  absl::StatusOr<Received> Await(uint64_t id, Deadline deadline);
+  absl::Status Enter(Waiter& waiter);
+  // Its answer. DEADLINE_EXCEEDED, or why the connection is over. In any case it waits no more.
+  absl::StatusOr<Received> Await(Waiter& waiter, Deadline deadline);
+  // Guarded by mutex_, held by the caller:
+  void Leave(const Waiter& waiter);
+  // Nobody reads any more: wakes one that waits, to do so.
+  void StopReading();
   Wait SendWait(Deadline deadline) {
     return {.deadline = deadline, .cancellation = &interrupt_, .meanwhile = &reading_meanwhile_};
   }
@@ -164,12 +171,12 @@ class Connection {
   bool greeted_ = false;  // the handshake is over
 
   mutable std::mutex mutex_;  // guards the next
-  std::condition_variable changed_;
-  std::unordered_map<uint64_t, Waiter> waiting_;
+  std::condition_variable over_changed_;
+  std::vector<Waiter*> waiting_;  // few: one a thread that calls
   std::unordered_map<uint64_t, schemas::Message::Which> abandoned_;  // nobody waits any more
   uint64_t next_id_ = 1;
   bool reading_ = false;  // somebody reads the pipe
-  bool closing_ = false;  // Shutdown has begun
+  std::atomic<bool> closing_ = false;  // Shutdown has begun
   absl::Status over_;
 
   mutable std::mutex end_mutex_;  // guards the next

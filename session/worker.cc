@@ -169,7 +169,10 @@ absl::Status Worker::Server::Greet() {
   absl::Status sent = channel_->Send(
       [&](schemas::Message::Builder root) { WriteWelcome(welcome, root.initWelcome()); }, kForever,
       std::move(descriptors));
-  if (sent.ok() && welcome.ring) ring_pipe.Begin();
+  if (sent.ok() && welcome.ring) {
+    ring_pipe.Begin();
+    ring_pipe.AttachLeaseLogs(*pool_);
+  }
   greeted_ = sent.ok();
   return sent;
 }
@@ -238,13 +241,12 @@ absl::Status Worker::Server::Answer(Received received) {
 
 absl::Status Worker::Server::ReadRequest(const Received& received, std::string& target,
                                          std::vector<NamedObject>& arguments) const {
-  absl::StatusOr<MessageDecoder> decoder = channel_->MakeDecoder(received);
-  if (!decoder.ok()) return decoder.status();
+  MessageDecoder decoder = channel_->MakeDecoder(received);
   return CatchKj([&] {
     const schemas::Request::Reader request = received.root().getRequest();
     target = request.getTarget().cStr();
     for (const schemas::Request::Argument::Reader argument : request.getArguments()) {
-      absl::StatusOr<Object> value = decoder->Decode(argument.getPayload());
+      absl::StatusOr<Object> value = decoder.Decode(argument.getPayload());
       if (!value.ok()) {
         return absl::Status(value.status().code(), absl::StrCat("argument ", arguments.size() + 1,
                                                                 ": ", value.status().message()));

@@ -7,7 +7,7 @@
 //   Block    a ref that has been checked against its segment, the bytes, and a lease that keeps
 //            them.
 //
-// A ShmRef from elsewhere becomes a Block in exactly one place: CheckedBlock.
+// What comes from elsewhere becomes a Block only after CheckBlock.
 
 #ifndef SLABPIPE_TRANSPORT_BLOCK_H_
 #define SLABPIPE_TRANSPORT_BLOCK_H_
@@ -18,6 +18,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "slabpipe/transport/segment.h"
@@ -58,17 +59,21 @@ class Lease {
 
   const Segment& segment() const { return *segment_; }
   uint64_t generation() const { return generation_; }
+  // The segment's number in its owner's table, by which messages name it.
+  uint32_t slot() const { return slot_; }
   // Who handed it out: an identity to compare, not to follow. Tells a pool whether it may send the
   // bytes as a ref.
   const void* origin() const { return origin_; }
 
  protected:
-  Lease(std::shared_ptr<const Segment> segment, uint64_t generation, const void* origin)
-      : segment_(std::move(segment)), generation_(generation), origin_(origin) {}
+  Lease(std::shared_ptr<const Segment> segment, uint32_t slot, uint64_t generation,
+        const void* origin)
+      : segment_(std::move(segment)), generation_(generation), slot_(slot), origin_(origin) {}
 
  private:
   const std::shared_ptr<const Segment> segment_;
   const uint64_t generation_;
+  const uint32_t slot_;
   const void* const origin_;
 };
 
@@ -112,8 +117,11 @@ class Block {
   bool temporary_ = false;
 };
 
-// Checks `ref` against the segment that it names: name, generation, offset, size and content_size.
-// DATA_LOSS with the field that is wrong.
+// Checks that a piece lies in the lease's segment: offset (a multiple of 64), size (not 0),
+// content_size. DATA_LOSS with the field that is wrong.
+absl::Status CheckBlock(const Lease& lease, uint64_t offset, uint64_t size, uint64_t content_size);
+
+// Checks `ref` against the segment that it names: name and generation, too.
 absl::StatusOr<Block> CheckedBlock(const ShmRef& ref, std::shared_ptr<const Lease> lease);
 
 }  // namespace slabpipe

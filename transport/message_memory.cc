@@ -1,6 +1,6 @@
 #include "slabpipe/transport/message_memory.h"
 
-#include <string>
+#include <limits>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
@@ -28,7 +28,7 @@ absl::StatusOr<UniqueFd> TakeDescriptor(uint16_t index, std::vector<UniqueFd>& d
 
 absl::Status AcceptReturns(schemas::MemoryTable::Reader table, ShmPool& pool) {
   for (const schemas::LeaseReturn::Reader returned : table.getReturns()) {
-    absl::Status status = pool.heap()->Return(View(returned.getName()), returned.getGeneration(),
+    absl::Status status = pool.heap()->Return(returned.getSlot(), returned.getGeneration(),
                                               returned.getCount());
     if (!status.ok()) return status;
   }
@@ -36,8 +36,8 @@ absl::Status AcceptReturns(schemas::MemoryTable::Reader table, ShmPool& pool) {
 }
 
 absl::Status AcceptRetired(schemas::MemoryTable::Reader table, ShmPool& pool) {
-  for (const capnp::Text::Reader name : table.getRetired()) {
-    if (absl::Status status = pool.peer()->Retire(View(name)); !status.ok()) return status;
+  for (const uint32_t slot : table.getRetired()) {
+    if (absl::Status status = pool.peer()->Retire(slot); !status.ok()) return status;
   }
   return absl::OkStatus();
 }
@@ -47,10 +47,14 @@ absl::Status AcceptRetired(schemas::MemoryTable::Reader table, ShmPool& pool) {
 // If another peer has taken the old one's place since, there is nothing to take back: the new one
 // has never heard of any of it.
 OutgoingMemory::~OutgoingMemory() {
-  if (committed_ || peer_ != pool_.peer()) return;
+  if (committed_ || peer_ == nullptr) return;
+  if (peer_ != pool_.peer()) {
+    if (!retired_.empty()) pool_.heap()->RetiredSent(retired_);
+    return;
+  }
   for (const SegmentGrantInfo& grant : grants_) pool_.heap()->Ungrant(grant);
   if (!returns_.empty()) peer_->RestoreReturns(returns_);
-  if (!retired_.empty()) pool_.heap()->RestoreRetired(std::move(retired_));
+  if (!retired_.empty()) pool_.heap()->RestoreRetired(retired_);
 }
 
 absl::StatusOr<uint32_t> OutgoingMemory::Add(const Block& block) {
@@ -59,74 +63,105 @@ absl::StatusOr<uint32_t> OutgoingMemory::Add(const Block& block) {
         absl::StrCat("the block lies in segment '", block.lease()->segment().name(),
                      "', which is of another session: its bytes must be copied"));
   }
-  refs_.push_back({.segment = SegmentIndex(block.lease()),
-                   .temporary = block.temporary(),
-                   .offset = block.offset(),
-                   .size = block.size(),
-                   .content_size = block.content_size()});
+  const size_t offset_units = block.offset() / kBlockAlignmentBytes;
+  const size_t segment = SegmentIndex(block.lease());
+  if (offset_units > std::numeric_limits<uint32_t>::max() || segment >= kMaxSegments) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "a message refers to at most ", kMaxSegments,
+        " segments, and to blocks in the first 256 GiB of each; this one is in segment ", segment,
+        " at byte ", block.offset()));
+  }
+  refs_.push_back({.size = block.size(),
+                   .content_size = block.content_size(),
+                   .offset_units = static_cast<uint32_t>(offset_units),
+                   .segment = static_cast<uint16_t>(segment),
+                   .temporary = block.temporary()});
   return ref_count() - 1;
 }
 
 // Most messages have one segment, or the same one many times in a row: the search begins at the
 // end.
-uint32_t OutgoingMemory::SegmentIndex(const std::shared_ptr<const Lease>& lease) {
+size_t OutgoingMemory::SegmentIndex(const std::shared_ptr<const Lease>& lease) {
   for (size_t i = leases_.size(); i > 0; --i) {
     const Lease& known = *leases_[i - 1];
     if (&known.segment() == &lease->segment() && known.generation() == lease->generation()) {
-      return static_cast<uint32_t>(i - 1);
+      return i - 1;
     }
   }
   leases_.push_back(lease);
-  return static_cast<uint32_t>(leases_.size() - 1);
+  return leases_.size() - 1;
+}
+
+void OutgoingMemory::Write(absl::FunctionRef<schemas::MemoryTable::Builder()> init_table,
+                           std::vector<int>& descriptors) {
+  if (leases_.empty() && !pool_.HasNews()) return;
+  peer_ = pool_.peer();
+  const schemas::MemoryTable::Builder table = init_table();
+  WriteSegments(table, descriptors);
+  WriteRefs(table);
+  WriteReturns(table);
+  WriteRetired(table);
 }
 
 // A segment of the peer's is an echo: named, not granted.
-SegmentGrantInfo OutgoingMemory::DescribeSegment(const Lease& lease) {
-  if (lease.origin() != pool_.heap().get()) {
-    return {.name = lease.segment().name(),
-            .generation = lease.generation(),
-            .size_bytes = lease.segment().size_bytes()};
+void OutgoingMemory::WriteSegments(schemas::MemoryTable::Builder table,
+                                   std::vector<int>& descriptors) {
+  if (leases_.empty()) return;
+  auto segments = table.initSegments(static_cast<unsigned>(leases_.size()));
+  for (unsigned i = 0; i < segments.size(); ++i) {
+    const Lease& lease = *leases_[i];
+    segments[i].setSlot(lease.slot());
+    segments[i].setGeneration(lease.generation());
+    if (lease.origin() != pool_.heap().get()) {
+      segments[i].setEcho(true);
+      continue;
+    }
+    grants_.push_back(pool_.heap()->Grant(lease));
+    const Segment* first = grants_.back().first.get();
+    if (first == nullptr) continue;
+    segments[i].initSegment().setName(first->name().c_str());
+    segments[i].getSegment().setSizeBytes(first->size_bytes());
+    if (first->descriptor() < 0) continue;
+    segments[i].setDescriptor(static_cast<uint16_t>(descriptors.size()));
+    descriptors.push_back(first->descriptor());
   }
-  grants_.push_back(pool_.heap()->Grant(lease));
-  return grants_.back();
 }
 
-void OutgoingMemory::Write(schemas::MemoryTable::Builder table, std::vector<int>& descriptors) {
-  peer_ = pool_.peer();
-  if (!leases_.empty()) {
-    auto segments = table.initSegments(static_cast<unsigned>(leases_.size()));
-    for (unsigned i = 0; i < segments.size(); ++i) {
-      const SegmentGrantInfo info = DescribeSegment(*leases_[i]);
-      segments[i].setName(info.name.c_str());
-      segments[i].setSizeBytes(info.size_bytes);
-      segments[i].setGeneration(info.generation);
-      if (info.descriptor < 0) continue;
-      segments[i].setDescriptor(static_cast<uint16_t>(descriptors.size()));
-      descriptors.push_back(info.descriptor);
-    }
-    auto refs = table.initRefs(ref_count());
-    for (unsigned i = 0; i < refs.size(); ++i) {
-      refs[i].setSegment(refs_[i].segment);
-      refs[i].setTemporary(refs_[i].temporary);
-      refs[i].setOffset(refs_[i].offset);
-      refs[i].setSize(refs_[i].size);
-      refs[i].setContentSize(refs_[i].content_size);
-    }
+void OutgoingMemory::WriteRefs(schemas::MemoryTable::Builder table) {
+  if (refs_.empty()) return;
+  auto refs = table.initRefs(ref_count());
+  for (unsigned i = 0; i < refs.size(); ++i) {
+    schemas::ShmRef::Builder ref = refs[i];
+    ref.setSegment(refs_[i].segment);
+    ref.setTemporary(refs_[i].temporary);
+    ref.setOffsetUnits(refs_[i].offset_units);
+    ref.setSize(refs_[i].size);
+    ref.setContentSize(refs_[i].content_size);
   }
+}
+
+void OutgoingMemory::WriteReturns(schemas::MemoryTable::Builder table) {
+  if (!peer_->HasReturns()) return;
   returns_ = peer_->TakeReturns();
-  if (!returns_.empty()) {
-    auto returns = table.initReturns(static_cast<unsigned>(returns_.size()));
-    for (unsigned i = 0; i < returns.size(); ++i) {
-      returns[i].setName(returns_[i].name.c_str());
-      returns[i].setGeneration(returns_[i].generation);
-      returns[i].setCount(returns_[i].count);
-    }
+  auto returns = table.initReturns(static_cast<unsigned>(returns_.size()));
+  for (unsigned i = 0; i < returns.size(); ++i) {
+    returns[i].setSlot(returns_[i].slot);
+    returns[i].setGeneration(returns_[i].generation);
+    returns[i].setCount(returns_[i].count);
   }
+}
+
+void OutgoingMemory::WriteRetired(schemas::MemoryTable::Builder table) {
+  if (!pool_.heap()->HasRetired()) return;
   retired_ = pool_.heap()->TakeRetired();
-  if (!retired_.empty()) {
-    auto retired = table.initRetired(static_cast<unsigned>(retired_.size()));
-    for (unsigned i = 0; i < retired.size(); ++i) retired.set(i, retired_[i].c_str());
-  }
+  auto retired = table.initRetired(static_cast<unsigned>(retired_.size()));
+  for (unsigned i = 0; i < retired.size(); ++i) retired.set(i, retired_[i]);
+}
+
+void OutgoingMemory::Commit() {
+  committed_ = true;
+  pool_.MessageSent();
+  if (!retired_.empty()) pool_.heap()->RetiredSent(retired_);
 }
 
 absl::StatusOr<IncomingMemory> IncomingMemory::Accept(schemas::MemoryTable::Reader table,
@@ -137,36 +172,41 @@ absl::StatusOr<IncomingMemory> IncomingMemory::Accept(schemas::MemoryTable::Read
   if (status.ok()) status = memory.AcceptRefs(table);
   if (status.ok()) status = AcceptReturns(table, pool);
   if (status.ok()) status = AcceptRetired(table, pool);
+  if (status.ok()) status = pool.heap()->MessageAccepted();
   if (!status.ok()) return status;
   return memory;
 }
 
 absl::Status IncomingMemory::AcceptSegments(schemas::MemoryTable::Reader table,
                                             std::vector<UniqueFd>& descriptors, ShmPool& pool) {
-  const std::shared_ptr<PeerSegments> peer = pool.peer();
-  if (table.getSegments().size() > kMaxSegments) {
-    return absl::DataLossError(absl::StrCat("a message names ", table.getSegments().size(),
+  const auto segments = table.getSegments();
+  if (segments.size() == 0) return absl::OkStatus();
+  if (segments.size() > kMaxSegments) {
+    return absl::DataLossError(absl::StrCat("a message names ", segments.size(),
                                             " segments; at most ", kMaxSegments, " are allowed"));
   }
-  absl::flat_hash_set<std::string> names;
-  for (const schemas::SegmentGrant::Reader grant : table.getSegments()) {
-    if (!names.insert(std::string(View(grant.getName()))).second) {
+  const std::shared_ptr<PeerSegments> peer = pool.peer();
+  absl::flat_hash_set<std::pair<bool, uint32_t>> named;
+  for (const schemas::SegmentGrant::Reader grant : segments) {
+    const bool echo = grant.getEcho();
+    if (segments.size() > 1 && !named.emplace(echo, grant.getSlot()).second) {
       return absl::DataLossError(
-          absl::StrCat("a message names segment '", View(grant.getName()), "' twice"));
+          absl::StrCat("a message names the segment in slot ", grant.getSlot(), " twice"));
     }
-    const absl::string_view name = View(grant.getName());
     absl::StatusOr<UniqueFd> descriptor = TakeDescriptor(grant.getDescriptor(), descriptors);
     if (!descriptor.ok()) return descriptor.status();
-    const bool echo = pool.heap()->OwnsName(name);
-    if (echo && descriptor->valid()) {
-      return absl::DataLossError(
-          absl::StrCat("the peer sends a descriptor for segment '", name, "' of this side's"));
+    if (echo && (descriptor->valid() || grant.hasSegment())) {
+      return absl::DataLossError(absl::StrCat("the peer announces the segment in slot ",
+                                              grant.getSlot(), ", which is this side's own"));
     }
+    const bool first = grant.hasSegment();
     absl::StatusOr<std::shared_ptr<const Lease>> lease =
-        echo ? pool.heap()->FindGranted(name, grant.getGeneration())
-             : peer->Accept({.name = name,
+        echo ? pool.heap()->FindGranted(grant.getSlot(), grant.getGeneration())
+             : peer->Accept({.slot = grant.getSlot(),
                              .generation = grant.getGeneration(),
-                             .size_bytes = grant.getSizeBytes()},
+                             .first = first,
+                             .name = first ? View(grant.getSegment().getName()) : "",
+                             .size_bytes = first ? grant.getSegment().getSizeBytes() : 0},
                             *std::move(descriptor));
     if (!lease.ok()) return lease.status();
     pool.Pin(*lease);
@@ -180,6 +220,7 @@ absl::Status IncomingMemory::AcceptSegments(schemas::MemoryTable::Reader table,
 // it copied as often.
 absl::Status IncomingMemory::AcceptRefs(schemas::MemoryTable::Reader table) {
   const auto refs = table.getRefs();
+  if (refs.size() == 0) return absl::OkStatus();
   if (refs.size() > kMaxRefs) {
     return absl::DataLossError(absl::StrCat("a message has ", refs.size(), " references; at most ",
                                             kMaxRefs, " are allowed"));
@@ -187,34 +228,36 @@ absl::Status IncomingMemory::AcceptRefs(schemas::MemoryTable::Reader table) {
   uint64_t to_copy = 0;
   for (const std::shared_ptr<const Lease>& lease : leases_)
     to_copy += lease->segment().size_bytes();
-  blocks_.reserve(refs.size());
-  for (const schemas::ShmRef::Reader ref : refs) {
-    if (ref.getSegment() >= leases_.size()) {
-      return absl::DataLossError(absl::StrCat("a reference names segment ", ref.getSegment(),
-                                              " of ", leases_.size(), " in the message"));
+  refs_.reserve(refs.size());
+  for (const schemas::ShmRef::Reader in : refs) {
+    const Ref ref = {.offset = uint64_t{in.getOffsetUnits()} * kBlockAlignmentBytes,
+                     .size = in.getSize(),
+                     .content_size = in.getContentSize(),
+                     .segment = in.getSegment(),
+                     .temporary = in.getTemporary()};
+    if (ref.segment >= leases_.size()) {
+      return absl::DataLossError(absl::StrCat("a reference names segment ", ref.segment, " of ",
+                                              leases_.size(), " in the message"));
     }
-    const std::shared_ptr<const Lease>& lease = leases_[ref.getSegment()];
-    absl::StatusOr<Block> block = CheckedBlock({.name = lease->segment().name(),
-                                                .generation = lease->generation(),
-                                                .offset = ref.getOffset(),
-                                                .size = ref.getSize(),
-                                                .content_size = ref.getContentSize(),
-                                                .temporary = ref.getTemporary()},
-                                               lease);
-    if (!block.ok()) return block.status();
-    if (block->temporary() && block->content_size() > to_copy) {
+    absl::Status inside =
+        CheckBlock(*leases_[ref.segment], ref.offset, ref.size, ref.content_size);
+    if (!inside.ok()) return inside;
+    if (ref.temporary && ref.content_size > to_copy) {
       return absl::DataLossError("a message's temporary blocks are larger than its segments");
     }
-    if (block->temporary()) to_copy -= block->content_size();
-    blocks_.push_back(*std::move(block));
+    if (ref.temporary) to_copy -= ref.content_size;
+    refs_.push_back(ref);
   }
   return absl::OkStatus();
 }
 
 absl::StatusOr<Block> IncomingMemory::Attach(uint32_t index) const {
-  if (index < blocks_.size()) return blocks_[index];
-  return absl::DataLossError(
-      absl::StrCat("there is no reference ", index, " of ", blocks_.size(), " in the message"));
+  if (index >= refs_.size()) {
+    return absl::DataLossError(
+        absl::StrCat("there is no reference ", index, " of ", refs_.size(), " in the message"));
+  }
+  const Ref& ref = refs_[index];
+  return Block(leases_[ref.segment], ref.offset, ref.size, ref.content_size, ref.temporary);
 }
 
 }  // namespace slabpipe

@@ -4,7 +4,7 @@
 // Sender:
 //   OutgoingMemory memory(pool);
 //   absl::StatusOr<uint32_t> index = memory.Add(block);   // for each block that is referred to
-//   memory.Write(message.initMemory(), descriptors);      // grants, returns, retired segments
+//   memory.Write([&] { return message.initMemory(); }, descriptors);  // grants, returns, ...
 //   if (pipe.Send(...).ok()) memory.Commit();             // otherwise all of it is taken back
 //
 // Receiver:
@@ -19,9 +19,10 @@
 
 #include <cstdint>
 #include <memory>
-#include <string>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "slabpipe/schemas/shm.capnp.h"
@@ -41,36 +42,41 @@ class OutgoingMemory {
   OutgoingMemory& operator=(const OutgoingMemory&) = delete;
 
   // The message refers to `block`; returns the index of its ref. FAILED_PRECONDITION if the block
-  // is of another pool.
+  // is of another pool; INVALID_ARGUMENT if it lies too far behind in its segment, or in one
+  // segment too many.
   absl::StatusOr<uint32_t> Add(const Block& block);
   uint32_t ref_count() const { return static_cast<uint32_t>(refs_.size()); }
 
-  // Fills in the table and appends the descriptors that must go along (borrowed; valid while this
-  // object lives). To be called once, last.
-  void Write(schemas::MemoryTable::Builder table, std::vector<int>& descriptors);
+  // Fills in the table, if there is anything to say, and appends the descriptors that must go along
+  // (borrowed; valid while this object lives). To be called once, last.
+  void Write(absl::FunctionRef<schemas::MemoryTable::Builder()> init_table,
+             std::vector<int>& descriptors);
 
   // The message is on its way.
-  void Commit() { committed_ = true; }
+  void Commit();
 
  private:
   // What is sent of a block, with its segment's index in `leases_`.
   struct Ref {
-    uint32_t segment;
-    bool temporary;
-    uint64_t offset;
     uint64_t size;
     uint64_t content_size;
+    uint32_t offset_units;
+    uint16_t segment;
+    bool temporary;
   };
-  uint32_t SegmentIndex(const std::shared_ptr<const Lease>& lease);
-  SegmentGrantInfo DescribeSegment(const Lease& lease);
+  size_t SegmentIndex(const std::shared_ptr<const Lease>& lease);
+  void WriteSegments(schemas::MemoryTable::Builder table, std::vector<int>& descriptors);
+  void WriteRefs(schemas::MemoryTable::Builder table);
+  void WriteReturns(schemas::MemoryTable::Builder table);
+  void WriteRetired(schemas::MemoryTable::Builder table);
 
   ShmPool& pool_;
-  std::shared_ptr<PeerSegments> peer_;                // whom Write wrote to; null before
-  std::vector<std::shared_ptr<const Lease>> leases_;  // one a segment
-  std::vector<Ref> refs_;
+  std::shared_ptr<PeerSegments> peer_;  // whom Write wrote to; null if it had nothing to write
+  absl::InlinedVector<std::shared_ptr<const Lease>, 2> leases_;  // one a segment
+  absl::InlinedVector<Ref, 4> refs_;
   std::vector<SegmentGrantInfo> grants_;  // made by Write, of this side's segments only
   std::vector<ReturnedLease> returns_;
-  std::vector<std::string> retired_;
+  std::vector<uint32_t> retired_;
   bool committed_ = false;
 };
 
@@ -86,17 +92,25 @@ class IncomingMemory {
   static absl::StatusOr<IncomingMemory> Accept(schemas::MemoryTable::Reader table,
                                                std::vector<UniqueFd>& descriptors, ShmPool& pool);
 
-  uint32_t ref_count() const { return static_cast<uint32_t>(blocks_.size()); }
+  uint32_t ref_count() const { return static_cast<uint32_t>(refs_.size()); }
   // The block of ref `index`, which Accept has checked. DATA_LOSS if there is no such ref.
   absl::StatusOr<Block> Attach(uint32_t index) const;
 
  private:
+  // A ref that has been checked.
+  struct Ref {
+    uint64_t offset;
+    uint64_t size;
+    uint64_t content_size;
+    uint16_t segment;
+    bool temporary;
+  };
   absl::Status AcceptSegments(schemas::MemoryTable::Reader table,
                               std::vector<UniqueFd>& descriptors, ShmPool& pool);
   absl::Status AcceptRefs(schemas::MemoryTable::Reader table);
 
-  std::vector<std::shared_ptr<const Lease>> leases_;  // by index in the table
-  std::vector<Block> blocks_;
+  absl::InlinedVector<std::shared_ptr<const Lease>, 2> leases_;  // by index in the table
+  std::vector<Ref> refs_;
 };
 
 }  // namespace slabpipe

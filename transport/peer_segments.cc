@@ -9,12 +9,12 @@ namespace slabpipe {
 
 class PeerSegments::ReaderLease : public Lease {
  public:
-  ReaderLease(std::shared_ptr<PeerSegments> home, const Entry& entry)
-      : Lease(entry.segment, entry.generation, home.get()), home_(std::move(home)) {}
+  ReaderLease(std::shared_ptr<PeerSegments> home, const Entry& entry, uint32_t slot)
+      : Lease(entry.segment, slot, entry.generation, home.get()), home_(std::move(home)) {}
   ~ReaderLease() override { home_->LeaseDied(*this); }
 
   // How many grants end with this lease. Guarded by the home's mutex.
-  uint64_t grants = 0;
+  uint32_t grants = 0;
 
  private:
   const std::shared_ptr<PeerSegments> home_;
@@ -43,33 +43,48 @@ absl::StatusOr<std::shared_ptr<const Lease>> PeerSegments::Accept(const Received
   if (!current.ok()) return current;
   if (previous == nullptr) {
     entry.generation = grant.generation;
-    previous = std::make_shared<ReaderLease>(shared_from_this(), entry);
+    previous = std::make_shared<ReaderLease>(shared_from_this(), entry, grant.slot);
     entry.lease = previous;
   }
   ++previous->grants;
   return std::shared_ptr<const Lease>(previous);
 }
 
+PeerSegments::Entry* PeerSegments::FindSlot(uint32_t slot) {
+  if (slot >= entries_.size() || entries_[slot].segment == nullptr) return nullptr;
+  return &entries_[slot];
+}
+
 absl::StatusOr<PeerSegments::Entry*> PeerSegments::FindOrMap(const ReceivedGrant& grant,
                                                              UniqueFd descriptor) {
-  const std::string name(grant.name);
-  const auto known = entries_.find(name);
-  if (known != entries_.end()) {
-    Entry& entry = known->second;
-    if (descriptor.valid() || entry.segment->size_bytes() != grant.size_bytes) {
-      return absl::DataLossError(
-          absl::StrCat("segment '", name, "' is known, with ", entry.segment->size_bytes(),
-                       " bytes; the peer now announces ", grant.size_bytes, " bytes",
-                       descriptor.valid() ? " and sends another descriptor" : ""));
-    }
-    return &entry;
+  Entry* known = FindSlot(grant.slot);
+  if (known == nullptr && grant.first) return Map(grant, std::move(descriptor));
+  if (known == nullptr) {
+    return absl::DataLossError(
+        absl::StrCat("the peer grants a segment in slot ", grant.slot, ", which is not known here"));
   }
+  if (grant.first || descriptor.valid()) {
+    return absl::DataLossError(absl::StrCat("segment '", known->segment->name(), "' in slot ",
+                                            grant.slot, " is known, and the peer announces ",
+                                            descriptor.valid() ? "another descriptor" : "another"));
+  }
+  return known;
+}
+
+absl::StatusOr<PeerSegments::Entry*> PeerSegments::Map(const ReceivedGrant& grant,
+                                                       UniqueFd descriptor) {
+  const std::string name(grant.name);
   if (!IsValidSegmentName(name) || !absl::StartsWith(name, options_.name_prefix)) {
     return absl::DataLossError(absl::StrCat("a segment of the peer's must be named '",
                                             options_.name_prefix,
                                             "...' in letters, digits and ._-"));
   }
-  if (entries_.size() >= options_.max_segments) {
+  if (slot_of_name_.contains(name)) {
+    return absl::DataLossError(
+        absl::StrCat("the peer announces segment '", name, "' once more, in slot ", grant.slot));
+  }
+  // Slots are given out from the lowest; those of segments that are being retired are not free yet.
+  if (slot_of_name_.size() >= options_.max_segments || grant.slot >= 2 * options_.max_segments) {
     return absl::ResourceExhaustedError(
         absl::StrCat("the peer has more than ", options_.max_segments, " segments (max_segments)"));
   }
@@ -78,7 +93,10 @@ absl::StatusOr<PeerSegments::Entry*> PeerSegments::FindOrMap(const ReceivedGrant
   if (!segment.ok()) return segment.status();
   ++segments_mapped_;
   bytes_ += grant.size_bytes;
-  Entry& entry = entries_[name];
+  if (grant.slot >= entries_.size()) entries_.resize(grant.slot + 1);
+  slot_of_name_[name] = grant.slot;
+  Entry& entry = entries_[grant.slot];
+  entry = Entry();
   entry.segment = *std::move(segment);
   return &entry;
 }
@@ -91,7 +109,8 @@ absl::Status PeerSegments::CheckGeneration(const Entry& entry, const ReceivedGra
     if (grant.generation > 0) return absl::OkStatus();
   }
   return absl::DataLossError(absl::StrCat("the peer grants generation ", grant.generation,
-                                          " of segment '", grant.name, "' while generation ",
+                                          " of segment '", entry.segment->name(),
+                                          "' while generation ",
                                           entry.generation,
                                           leased ? " is still leased here" : " has been here"));
 }
@@ -99,57 +118,63 @@ absl::Status PeerSegments::CheckGeneration(const Entry& entry, const ReceivedGra
 absl::StatusOr<std::shared_ptr<const Lease>> PeerSegments::Find(absl::string_view name,
                                                                 uint64_t generation) const {
   std::lock_guard<std::mutex> lock(mutex_);
-  const auto known = entries_.find(std::string(name));
-  if (known != entries_.end() && known->second.generation == generation) {
-    std::shared_ptr<const Lease> lease = known->second.lease.lock();
+  const auto known = slot_of_name_.find(std::string(name));
+  if (known != slot_of_name_.end() && entries_[known->second].generation == generation) {
+    std::shared_ptr<const Lease> lease = entries_[known->second].lease.lock();
     if (lease != nullptr) return lease;
   }
   return absl::NotFoundError(
       absl::StrCat("no lease is held on generation ", generation, " of a segment '", name, "'"));
 }
 
-absl::Status PeerSegments::Retire(absl::string_view name) {
+absl::Status PeerSegments::Retire(uint32_t slot) {
   std::shared_ptr<const Segment> dropped;  // unmapped after the lock is gone
   std::lock_guard<std::mutex> lock(mutex_);
-  const auto known = entries_.find(std::string(name));
-  if (known == entries_.end()) {
+  Entry* known = FindSlot(slot);
+  if (known == nullptr) {
     return absl::DataLossError(
-        absl::StrCat("the peer retires segment '", name, "', which is not known here"));
+        absl::StrCat("the peer retires the segment in slot ", slot, ", which is not known here"));
   }
-  if (!known->second.lease.expired()) {
-    return absl::DataLossError(
-        absl::StrCat("the peer retires segment '", name, "', which is still leased here"));
+  if (!known->lease.expired()) {
+    return absl::DataLossError(absl::StrCat("the peer retires segment '", known->segment->name(),
+                                            "', which is still leased here"));
   }
-  bytes_ -= known->second.segment->size_bytes();
-  dropped = std::move(known->second.segment);
-  entries_.erase(known);
+  bytes_ -= known->segment->size_bytes();
+  slot_of_name_.erase(known->segment->name());
+  dropped = std::move(known->segment);
+  *known = Entry();
   return absl::OkStatus();
+}
+
+void PeerSegments::AttachLog(std::unique_ptr<LeaseLogWriter> log) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  log_ = std::move(log);
+  messages_sent_ = 0;
 }
 
 std::vector<ReturnedLease> PeerSegments::TakeReturns() {
   std::lock_guard<std::mutex> lock(mutex_);
+  has_returns_ = false;
   return std::exchange(returns_, {});
 }
 
-bool PeerSegments::HasReturns() const {
-  std::lock_guard<std::mutex> lock(mutex_);
-  return !returns_.empty();
-}
-
 void PeerSegments::Forget() {
-  std::unordered_map<std::string, Entry> dropped;  // unmapped after the lock is gone
+  std::vector<Entry> dropped;  // unmapped after the lock is gone
   std::lock_guard<std::mutex> lock(mutex_);
   forgotten_ = true;
   bytes_ = 0;
   returns_.clear();
+  has_returns_ = false;
+  log_ = nullptr;
+  slot_of_name_.clear();
   dropped.swap(entries_);
 }
 
 PeerSegmentsStats PeerSegments::stats() const {
   std::lock_guard<std::mutex> lock(mutex_);
   PeerSegmentsStats stats = {
-      .segments_mapped = segments_mapped_, .segments = entries_.size(), .bytes = bytes_};
-  for (const auto& [name, entry] : entries_) stats.leases += entry.lease.expired() ? 0 : 1;
+      .segments_mapped = segments_mapped_, .segments = slot_of_name_.size(), .bytes = bytes_};
+  for (const Entry& entry : entries_) stats.leases += entry.lease.expired() ? 0 : 1;
   return stats;
 }
 
@@ -160,14 +185,20 @@ void PeerSegments::RestoreReturns(absl::Span<const ReturnedLease> returns) {
 
 void PeerSegments::LeaseDied(const ReaderLease& lease) {
   std::lock_guard<std::mutex> lock(mutex_);
-  AddReturn(
-      {.name = lease.segment().name(), .generation = lease.generation(), .count = lease.grants});
+  if (forgotten_) return;
+  const ReturnedLease returned = {
+      .slot = lease.slot(), .count = lease.grants, .generation = lease.generation()};
+  // Relaxed: whoever drops the last hold on a lease does so after the sends that named it.
+  const uint64_t sent = messages_sent_.load(std::memory_order_relaxed);
+  if (log_ != nullptr && log_->Append(returned.slot, returned.count, sent)) return;
+  AddReturn(returned);
 }
 
 void PeerSegments::AddReturn(const ReturnedLease& returned) {
   if (forgotten_) return;
+  has_returns_ = true;
   for (ReturnedLease& known : returns_) {
-    if (known.name == returned.name && known.generation == returned.generation) {
+    if (known.slot == returned.slot && known.generation == returned.generation) {
       known.count += returned.count;
       return;
     }

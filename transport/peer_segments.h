@@ -3,10 +3,10 @@
 //
 //   auto peers = PeerSegments::Create({.name_prefix = "w1."}, provider);
 //   auto lease = peers->Accept(grant, std::move(descriptor));
-//   ... objects hold copies of the lease; when the last is gone ...
-//   for (const ReturnedLease& lease : peers->TakeReturns()) ...   // goes into the next message
+//   ... objects hold copies of the lease; when the last is gone, the log tells, or ...
+//   for (const ReturnedLease& lease : peers->TakeReturns()) ...   // ... the next message does
 //
-// Mappings are kept by name after the leases on them are over, until the owner retires the segment:
+// Mappings are kept by slot after the leases on them are over, until the owner retires the segment:
 // steady traffic neither maps nor passes descriptors. That keeps address space, not memory: whether
 // the memory may be used again hangs on leases alone, and of those this class holds none, only weak
 // references.
@@ -14,6 +14,7 @@
 #ifndef SLABPIPE_TRANSPORT_PEER_SEGMENTS_H_
 #define SLABPIPE_TRANSPORT_PEER_SEGMENTS_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -27,6 +28,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "slabpipe/transport/block.h"
+#include "slabpipe/transport/lease_log.h"
 #include "slabpipe/transport/segment.h"
 #include "slabpipe/transport/unique_fd.h"
 
@@ -42,16 +44,19 @@ struct PeerSegmentsOptions {
 
 // What a message says of a segment, not yet believed.
 struct ReceivedGrant {
-  absl::string_view name;
+  uint32_t slot = 0;
   uint64_t generation = 0;
+  // With the first grant of a segment, and only then.
+  bool first = false;
+  absl::string_view name;
   uint64_t size_bytes = 0;
 };
 
 // `count` grants of one use of a segment are over.
 struct ReturnedLease {
-  std::string name;
+  uint32_t slot = 0;
+  uint32_t count = 0;
   uint64_t generation = 0;
-  uint64_t count = 0;
 };
 
 struct PeerSegmentsStats {
@@ -68,10 +73,10 @@ class PeerSegments : public std::enable_shared_from_this<PeerSegments> {
                                               std::shared_ptr<SegmentProvider> provider);
   ~PeerSegments();
 
-  // Takes one grant. A name not seen before is mapped; a known one must come without a descriptor.
-  // DATA_LOSS if the grant breaks a rule (name, size, descriptor, a generation that is older than
-  // known or that reuses memory still leased here); RESOURCE_EXHAUSTED if the peer has too many
-  // segments or there is no room for one more.
+  // Takes one grant. The first of a segment has it mapped; later ones must come without a
+  // descriptor. DATA_LOSS if the grant breaks a rule (slot, name, size, descriptor, a generation
+  // that is older than known or that reuses memory still leased here); RESOURCE_EXHAUSTED if the
+  // peer has too many segments or there is no room for one more.
   absl::StatusOr<std::shared_ptr<const Lease>> Accept(const ReceivedGrant& grant,
                                                       UniqueFd descriptor);
 
@@ -80,14 +85,20 @@ class PeerSegments : public std::enable_shared_from_this<PeerSegments> {
                                                     uint64_t generation) const;
 
   // The owner has destroyed the segment. DATA_LOSS if it is unknown or still leased here.
-  absl::Status Retire(absl::string_view name);
+  absl::Status Retire(uint32_t slot);
 
-  // What is over since the last call; each use at most once.
+  // From now on leases that are over are written to `log`, as long as that has room. Messages are
+  // counted from here on.
+  void AttachLog(std::unique_ptr<LeaseLogWriter> log);
+  // One more message has been sent to the peer.
+  void MessageSent() { messages_sent_.fetch_add(1, std::memory_order_relaxed); }
+
+  // What is over since the last call and did not go to the log; each use at most once.
   std::vector<ReturnedLease> TakeReturns();
   // Puts back what TakeReturns gave: the message was not sent.
   void RestoreReturns(absl::Span<const ReturnedLease> returns);
-  // Whether TakeReturns would return anything.
-  bool HasReturns() const;
+  // Whether TakeReturns would return anything. Without a lock.
+  bool HasReturns() const { return has_returns_.load(std::memory_order_relaxed); }
 
   // Drops every mapping that no lease holds, and tells nobody: the peer is gone. Leases handed out
   // so far stay good. Final: another peer gets another PeerSegments.
@@ -105,7 +116,9 @@ class PeerSegments : public std::enable_shared_from_this<PeerSegments> {
 
   PeerSegments(PeerSegmentsOptions options, std::shared_ptr<SegmentProvider> provider);
   absl::StatusOr<Entry*> FindOrMap(const ReceivedGrant& grant, UniqueFd descriptor);
+  absl::StatusOr<Entry*> Map(const ReceivedGrant& grant, UniqueFd descriptor);
   absl::Status CheckGeneration(const Entry& entry, const ReceivedGrant& grant) const;
+  Entry* FindSlot(uint32_t slot);
   void LeaseDied(const ReaderLease& lease);
   void AddReturn(const ReturnedLease& returned);
 
@@ -113,8 +126,12 @@ class PeerSegments : public std::enable_shared_from_this<PeerSegments> {
   const std::shared_ptr<SegmentProvider> provider_;
 
   mutable std::mutex mutex_;  // guards all below
-  std::unordered_map<std::string, Entry> entries_;
+  std::vector<Entry> entries_;  // by slot; one without a segment is unknown
+  std::unordered_map<std::string, uint32_t> slot_of_name_;
   std::vector<ReturnedLease> returns_;
+  std::atomic<bool> has_returns_ = false;
+  std::unique_ptr<LeaseLogWriter> log_;
+  std::atomic<uint64_t> messages_sent_ = 0;  // since log_ is there
   uint64_t segments_mapped_ = 0;
   size_t bytes_ = 0;
   bool forgotten_ = false;

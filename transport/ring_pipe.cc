@@ -111,7 +111,7 @@ absl::StatusOr<std::vector<int>> RingPipe::Join(std::vector<UniqueFd> offered,
   if (!peer.ok()) return peer.status();
   absl::StatusOr<ControlSegment> own = ControlSegment::Create(peer->view().sizes);
   if (!own.ok()) return own.status();
-  ring_ = std::make_unique<Ring>(*std::move(own), *std::move(peer), spin);
+  ring_ = std::make_shared<Ring>(*std::move(own), *std::move(peer), spin);
   ring_->message_bell = {.ringer = std::move(offered[kMainMessage]),
                          .listener = std::move(offered[kWorkerMessage])};
   ring_->room_bell = {.ringer = std::move(offered[kMainRoom]),
@@ -129,7 +129,7 @@ absl::Status RingPipe::Complete(std::vector<UniqueFd> joined) {
   absl::StatusOr<PeerControlSegment> peer = PeerControlSegment::Open(std::move(joined[0]));
   if (!peer.ok()) return peer.status();
   const std::unique_ptr<Setup> setup = std::move(setup_);
-  ring_ = std::make_unique<Ring>(std::move(setup->control), *std::move(peer), options_.spin);
+  ring_ = std::make_shared<Ring>(std::move(setup->control), *std::move(peer), options_.spin);
   ring_->message_bell = {.ringer = std::move(setup->worker_message.ringer),
                          .listener = std::move(setup->main_message.listener)};
   ring_->room_bell = {.ringer = std::move(setup->worker_room.ringer),
@@ -262,10 +262,11 @@ absl::StatusOr<IncomingMessage> RingPipe::TakeMessage(const RingFrame& frame) {
 absl::Status RingPipe::AwaitFrame(const Wait& wait) {
   const auto ready = [this] { return ring_->reader.HasFrame(); };
   SpinPolicy& spin = ring_->message_spin;
-  const int64_t start = MonotonicNanoseconds();
+  const int64_t budget = spin.budget_nanoseconds();
   if (spin.Spin(wait.deadline, ready, [this] { return ring_->peer_cpu(); })) {
     return absl::OkStatus();
   }
+  const int64_t start = MonotonicNanoseconds() - budget;  // about: the clock is not read before
   absl::Status slept =
       SleepUntil(ready, ring_->mine().wants_message, ring_->message_bell.listener.get(), wait);
   ring_->ShowCpu();
@@ -314,12 +315,8 @@ bool RingPipe::Arm() {
   return ring_->reader.HasFrame();
 }
 
-const OwnControl* RingPipe::own_control() const {
-  return ring_ == nullptr ? nullptr : &ring_->own.view();
-}
-
-const PeerControl* RingPipe::peer_control() const {
-  return ring_ == nullptr ? nullptr : &ring_->peer.view();
+void RingPipe::AttachLeaseLogs(ShmPool& pool) const {
+  if (ring_ != nullptr) pool.AttachLeaseLogs(ring_->own.view(), ring_->peer.view(), ring_);
 }
 
 }  // namespace slabpipe

@@ -33,6 +33,7 @@
 #include "slabpipe/transport/doorbell.h"
 #include "slabpipe/transport/message_pipe.h"
 #include "slabpipe/transport/ring.h"
+#include "slabpipe/transport/shm_pool.h"
 #include "slabpipe/transport/socket_pipe.h"
 #include "slabpipe/transport/spin.h"
 #include "slabpipe/transport/unique_fd.h"
@@ -75,9 +76,9 @@ class RingPipe : public MessagePipe {
   uint64_t messages_sent() const override { return sent_.load(std::memory_order_relaxed); }
   uint64_t messages_received() const override { return received_.load(std::memory_order_relaxed); }
 
-  // The two control blocks, for the lease logs; null while there is no ring.
-  const OwnControl* own_control() const;
-  const PeerControl* peer_control() const;
+  // Has `pool` exchange leases through the control blocks, if there is a ring. To be called when
+  // the set-up is complete, before anything else is sent or received.
+  void AttachLeaseLogs(ShmPool& pool) const;
 
  private:
   struct Setup;
@@ -94,7 +95,7 @@ class RingPipe : public MessagePipe {
   const std::unique_ptr<SocketPipe> socket_;
   const PipeOptions options_;
   std::unique_ptr<Setup> setup_;  // between Offer and Complete
-  std::unique_ptr<Ring> ring_;    // null until then
+  std::shared_ptr<Ring> ring_;    // null until then; the lease logs keep it, too
   bool begun_ = false;            // the ring is in use
 
   std::atomic<uint64_t> sent_ = 0;

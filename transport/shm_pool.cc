@@ -26,7 +26,8 @@ ShmPool::ShmPool(ShmPoolOptions options, std::shared_ptr<SegmentProvider> provid
       provider_(std::move(provider)),
       heap_(SlabHeap::Create(
           {.name_prefix = options_.prefix, .max_kept_bytes = options_.max_kept_bytes}, provider_)),
-      peer_(PeerSegments::Create(PeerOptions(options_, options_.peer_prefix), provider_)) {}
+      peer_(PeerSegments::Create(PeerOptions(options_, options_.peer_prefix), provider_)),
+      current_peer_(peer_.get()) {}
 
 ShmPool::~ShmPool() {
   CloseAll();
@@ -40,10 +41,36 @@ absl::StatusOr<Block> ShmPool::Alloc(size_t size, bool temporary) {
                            : AllocSegmentLocked(size, temporary);
 }
 
-absl::StatusOr<Block> ShmPool::AllocSegment(size_t size, bool temporary) {
+absl::StatusOr<Block> ShmPool::AllocLasting(size_t size) {
   if (absl::Status status = CheckBlockSize(size); !status.ok()) return status;
   std::lock_guard<std::mutex> lock(mutex_);
-  return AllocSegmentLocked(size, temporary);
+  return size < kSharedSlabBytes / 8 ? AllocSharedLocked(size) : AllocSegmentLocked(size, false);
+}
+
+// The first shared slab is small, and each that is full is followed by one of twice its size: few
+// small arrays cost little, and many share few segments.
+absl::StatusOr<Block> ShmPool::AllocSharedLocked(size_t size) {
+  std::optional<Block> block;
+  size_t capacity = kSharedSlabBytes / 8;
+  if (shared_slab_.has_value()) {
+    capacity = shared_slab_->capacity_bytes();
+    // Otherwise nothing in it is used here any more: it is begun again, or, as long as the peer
+    // uses it, another one that is free and warm.
+    if (shared_slab_->lease().use_count() > 1) {
+      block = shared_slab_->Allocate(size, false);
+      capacity = std::min(2 * capacity, kSharedSlabBytes);
+    }
+  }
+  if (!block.has_value()) {
+    shared_slab_.reset();
+    absl::StatusOr<std::shared_ptr<const Lease>> lease = heap_->Open(capacity);
+    if (!lease.ok()) return lease.status();
+    shared_slab_.emplace(*std::move(lease));
+    block = shared_slab_->Allocate(size, false);
+  }
+  ++blocks_;
+  PinLocked(block->lease());
+  return *std::move(block);
 }
 
 absl::StatusOr<Block> ShmPool::AllocSegmentLocked(size_t size, bool temporary) {
@@ -105,9 +132,12 @@ void ShmPool::SealSlab() {
 }
 
 void ShmPool::Clear() {
+  // Relaxed: what this thread has pinned it knows of, and what others pin meanwhile is theirs.
+  if (!has_pins_.load(std::memory_order_relaxed)) return;
   std::vector<std::shared_ptr<const Lease>> dropped;
   std::lock_guard<std::mutex> lock(mutex_);
   dropped.swap(pins_);
+  has_pins_ = false;
 }
 
 void ShmPool::Clear(absl::string_view name) {
@@ -122,6 +152,11 @@ void ShmPool::Clear(absl::string_view name) {
 
 void ShmPool::CloseAll() {
   SealSlab();
+  {
+    std::optional<Slab> dropped;
+    std::lock_guard<std::mutex> lock(mutex_);
+    dropped.swap(shared_slab_);
+  }
   Clear();
   heap_->Close();
 }
@@ -140,12 +175,13 @@ void ShmPool::PinLocked(const std::shared_ptr<const Lease>& lease) {
     }
   }
   pins_.push_back(lease);
+  has_pins_ = true;
 }
 
-bool ShmPool::CanRefer(const Block& block) const {
-  const void* origin = block.lease()->origin();
-  std::lock_guard<std::mutex> lock(mutex_);
-  return origin == heap_.get() || origin == peer_.get();
+void ShmPool::AttachLeaseLogs(const OwnControl& own, const PeerControl& peer,
+                              std::shared_ptr<const void> keeper) {
+  heap_->AttachLog(std::make_unique<LeaseLogReader>(own, peer, keeper));
+  this->peer()->AttachLog(std::make_unique<LeaseLogWriter>(own, peer, std::move(keeper)));
 }
 
 void ShmPool::ResetPeer(std::string peer_prefix) {
@@ -156,6 +192,7 @@ void ShmPool::ResetPeer(std::string peer_prefix) {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     next.swap(peer_);
+    current_peer_ = peer_.get();
   }
   next->Forget();  // the old one
   Clear();
@@ -164,9 +201,8 @@ void ShmPool::ResetPeer(std::string peer_prefix) {
 }
 
 void ShmPool::CountCopy(size_t bytes) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  ++copies_;
-  bytes_copied_ += bytes;
+  copies_.fetch_add(1, std::memory_order_relaxed);
+  bytes_copied_.fetch_add(bytes, std::memory_order_relaxed);
 }
 
 ShmPoolStats ShmPool::stats() const {

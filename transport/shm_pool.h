@@ -16,6 +16,7 @@
 #ifndef SLABPIPE_TRANSPORT_SHM_POOL_H_
 #define SLABPIPE_TRANSPORT_SHM_POOL_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -72,9 +73,11 @@ class ShmPool {
   // RESOURCE_EXHAUSTED with the limit's name.
   absl::StatusOr<Block> Alloc(size_t size, bool temporary = false);
 
-  // The same, but a segment of its own even while a slab is open: for what outlives the message
-  // that is being written.
-  absl::StatusOr<Block> AllocSegment(size_t size, bool temporary = false);
+  // A block for what outlives the message that is being written: not of the open slab. Large ones
+  // (kSharedSlabBytes / 8 and more) are a segment each; small ones share slabs, so that thousands
+  // cost a few segments. A shared slab is used again when all that lies in it is gone.
+  absl::StatusOr<Block> AllocLasting(size_t size);
+  static constexpr size_t kSharedSlabBytes = size_t{4} << 20;
 
   // The block that `ref` names, pinned. Attaching to a segment twice maps it once. DATA_LOSS with
   // the field that is wrong; NOT_FOUND if no lease is held on that use of that segment, here or by
@@ -97,8 +100,19 @@ class ShmPool {
   void Pin(std::shared_ptr<const Lease> lease);
 
   // Whether `block` can be sent to this pool's peer as a ref: it lies in a segment of this side's
-  // or of that peer's.
-  bool CanRefer(const Block& block) const;
+  // or of that peer's. Without a lock.
+  bool CanRefer(const Block& block) const {
+    const void* origin = block.lease()->origin();
+    return origin == heap_.get() || origin == current_peer_.load(std::memory_order_acquire);
+  }
+
+  // From now on leases come back through the logs of the two control blocks, too; `keeper` keeps
+  // them. Messages are counted from here on. REQUIRES: the turn, or nobody sends or receives yet.
+  void AttachLeaseLogs(const OwnControl& own, const PeerControl& peer,
+                       std::shared_ptr<const void> keeper);
+
+  // Gives up what has been free for long; see SlabHeapOptions::max_idle.
+  void TrimIdle() { heap_->TrimIdle(); }
 
   // Another peer takes the place of the old one (a restarted worker): what the old one held is
   // back, and nothing of it is known any more. Decoded objects stay valid. All pins
@@ -113,11 +127,17 @@ class ShmPool {
   ShmPoolStats stats() const;
 
   // The two halves, for MessageMemory. Never null.
-  std::shared_ptr<SlabHeap> heap() const { return heap_; }
+  const std::shared_ptr<SlabHeap>& heap() const { return heap_; }
   std::shared_ptr<PeerSegments> peer() const;
+  // Whether the next message has something to say of leases or retired segments. REQUIRES: the
+  // turn, as the next.
+  bool HasNews() const { return heap_->HasRetired() || current_peer_.load()->HasReturns(); }
+  // A message has been sent to the peer.
+  void MessageSent() { current_peer_.load()->MessageSent(); }
 
  private:
   absl::StatusOr<Block> AllocSegmentLocked(size_t size, bool temporary);
+  absl::StatusOr<Block> AllocSharedLocked(size_t size);
   absl::StatusOr<Block> AllocFromSlabLocked(size_t size, bool temporary);
   absl::Status OpenSlabLocked(size_t capacity);
   absl::StatusOr<std::shared_ptr<const Lease>> FindLease(const ShmRef& ref) const;
@@ -130,12 +150,16 @@ class ShmPool {
 
   mutable std::mutex mutex_;  // guards all below; taken before the mutexes of heap_ and peer_
   std::shared_ptr<PeerSegments> peer_;
+  // The same, to be used without the lock by whoever has the turn: then it does not change.
+  std::atomic<PeerSegments*> current_peer_;
   std::optional<Slab> slab_;
+  std::optional<Slab> shared_slab_;  // of small lasting blocks
   std::vector<std::shared_ptr<const Lease>> pins_;
+  std::atomic<bool> has_pins_ = false;
   uint64_t blocks_ = 0;
   uint64_t slabs_opened_ = 0;
-  uint64_t copies_ = 0;
-  uint64_t bytes_copied_ = 0;
+  std::atomic<uint64_t> copies_ = 0;
+  std::atomic<uint64_t> bytes_copied_ = 0;
 };
 
 }  // namespace slabpipe

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <bit>
-#include <iterator>
 #include <limits>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "slabpipe/transport/wait.h"
 
 namespace slabpipe {
 namespace {
@@ -31,8 +31,8 @@ size_t SizeClass(size_t capacity) {
 class SlabHeap::OwnerLease : public Lease {
  public:
   OwnerLease(std::shared_ptr<SlabHeap> heap, const Entry& slab)
-      : Lease(slab.segment, slab.generation, heap.get()), heap_(std::move(heap)) {}
-  ~OwnerLease() override { heap_->LeaseDied(*this); }
+      : Lease(slab.segment, slab.slot, slab.generation, heap.get()), heap_(std::move(heap)) {}
+  ~OwnerLease() override { heap_->LeaseDied(slot()); }
 
  private:
   const std::shared_ptr<SlabHeap> heap_;
@@ -49,8 +49,10 @@ SlabHeap::SlabHeap(SlabHeapOptions options, std::shared_ptr<SegmentProvider> pro
 SlabHeap::~SlabHeap() = default;
 
 absl::StatusOr<std::shared_ptr<const Lease>> SlabHeap::Open(size_t capacity) {
+  Discarded discarded;
   std::unique_lock<std::mutex> lock(mutex_);
   if (closed_) return absl::FailedPreconditionError("the pool is closed");
+  DrainLogLocked(discarded);
   Entry* slab = TakeFree(capacity);
   if (slab != nullptr) {
     ++slabs_reused_;
@@ -60,13 +62,15 @@ absl::StatusOr<std::shared_ptr<const Lease>> SlabHeap::Open(size_t capacity) {
     slab = *created;
   }
   ++slab->generation;
+  TrimIdleLocked(discarded);
   return MakeLease(*slab);
 }
 
 absl::StatusOr<std::shared_ptr<const Lease>> SlabHeap::Find(absl::string_view name,
                                                             uint64_t generation) {
   std::lock_guard<std::mutex> lock(mutex_);
-  Entry* slab = FindSlab(name);
+  const auto known = slot_of_name_.find(std::string(name));
+  Entry* slab = known == slot_of_name_.end() ? nullptr : FindSlot(known->second);
   if (slab == nullptr || slab->generation != generation || !slab->in_use()) {
     return absl::NotFoundError(absl::StrCat("generation ", generation, " of a segment '", name,
                                             "' is not in use on this side"));
@@ -74,14 +78,14 @@ absl::StatusOr<std::shared_ptr<const Lease>> SlabHeap::Find(absl::string_view na
   return MakeLease(*slab);
 }
 
-absl::StatusOr<std::shared_ptr<const Lease>> SlabHeap::FindGranted(absl::string_view name,
+absl::StatusOr<std::shared_ptr<const Lease>> SlabHeap::FindGranted(uint32_t slot,
                                                                    uint64_t generation) {
   std::lock_guard<std::mutex> lock(mutex_);
-  Entry* slab = FindSlab(name);
+  Entry* slab = FindSlot(slot);
   if (slab == nullptr || slab->generation != generation || slab->grants == 0) {
     return absl::DataLossError(
         absl::StrCat("stale reference: the peer holds no lease on generation ", generation,
-                     " of a segment '", name, "'"));
+                     " of this side's segment in slot ", slot));
   }
   return MakeLease(*slab);
 }
@@ -92,63 +96,109 @@ bool SlabHeap::OwnsName(absl::string_view name) const {
 
 SegmentGrantInfo SlabHeap::Grant(const Lease& lease) {
   std::lock_guard<std::mutex> lock(mutex_);
-  Entry& slab = *FindSlab(lease.segment().name());
+  Entry& slab = *slots_[lease.slot()];
   ++slab.grants;
-  SegmentGrantInfo grant = {.name = slab.segment->name(),
-                            .generation = slab.generation,
-                            .size_bytes = slab.segment->size_bytes(),
-                            .first = !std::exchange(slab.peer_has_it, true)};
-  if (grant.first) grant.descriptor = slab.segment->descriptor();
+  SegmentGrantInfo grant = {.slot = slab.slot, .generation = slab.generation, .first = nullptr};
+  if (!std::exchange(slab.peer_has_it, true)) grant.first = slab.segment;
   return grant;
 }
 
 void SlabHeap::Ungrant(const SegmentGrantInfo& grant) {
   Discarded discarded;
   std::lock_guard<std::mutex> lock(mutex_);
-  Entry* slab = FindSlab(grant.name);
+  Entry* slab = FindSlot(grant.slot);
   if (slab == nullptr || slab->generation != grant.generation || slab->grants == 0) return;
   --slab->grants;
-  if (grant.first) slab->peer_has_it = false;
+  if (grant.first != nullptr) slab->peer_has_it = false;
   FreeIfUnused(*slab, discarded);
 }
 
-absl::Status SlabHeap::Return(absl::string_view name, uint64_t generation, uint64_t count) {
+absl::Status SlabHeap::Return(uint32_t slot, uint64_t generation, uint64_t count) {
   Discarded discarded;
   std::lock_guard<std::mutex> lock(mutex_);
-  Entry* slab = FindSlab(name);
-  if (slab == nullptr || slab->generation != generation || count == 0 || slab->grants < count) {
-    return absl::DataLossError(absl::StrCat("the peer returns ", count, " leases on generation ",
-                                            generation, " of segment '", name,
-                                            "', which it does not hold"));
+  Entry* slab = FindSlot(slot);
+  if (slab != nullptr && slab->generation != generation) slab = nullptr;
+  return ReturnLocked(slab, slot, count, discarded);
+}
+
+absl::Status SlabHeap::ReturnLocked(Entry* slab, uint32_t slot, uint64_t count,
+                                    Discarded& discarded) {
+  if (slab == nullptr || count == 0 || slab->grants < count) {
+    return absl::DataLossError(absl::StrCat("the peer returns ", count,
+                                            " leases on this side's segment in slot ", slot,
+                                            ", which it does not hold"));
   }
   slab->grants -= count;
   FreeIfUnused(*slab, discarded);
   return absl::OkStatus();
 }
 
+void SlabHeap::AttachLog(std::unique_ptr<LeaseLogReader> log) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  log_ = std::move(log);
+  log_status_ = absl::OkStatus();
+  messages_accepted_ = 0;
+}
+
+absl::Status SlabHeap::MessageAccepted() {
+  Discarded discarded;
+  std::lock_guard<std::mutex> lock(mutex_);
+  ++messages_accepted_;
+  DrainLogLocked(discarded);
+  return log_status_;
+}
+
+// A log that had an error is not looked at again: the connection ends with the next message.
+void SlabHeap::DrainLogLocked(Discarded& discarded) {
+  if (log_ == nullptr || !log_status_.ok() || !log_->MayHaveEntries()) return;
+  log_status_ = log_->Drain(messages_accepted_, [&](uint32_t slot, uint32_t count) {
+    return ReturnLocked(FindSlot(slot), slot, count, discarded);
+  });
+}
+
 void SlabHeap::PeerGone() {
   Discarded discarded;
   std::lock_guard<std::mutex> lock(mutex_);
+  log_ = nullptr;
+  log_status_ = absl::OkStatus();
+  free_slots_.insert(free_slots_.end(), retired_.begin(), retired_.end());
   retired_.clear();
-  // Freeing may remove any free slab from the map, and would retire what the peer has: so that is
-  // forgotten of all slabs first, and freeing walks over a copy.
-  std::vector<Entry*> granted;
-  for (const auto& [name, slab] : slabs_) {
-    slab->peer_has_it = false;
-    if (std::exchange(slab->grants, 0) > 0) granted.push_back(slab.get());
+  has_retired_ = false;
+  // Freeing may remove any free slab, and would retire what the peer has: so that is forgotten of
+  // all slabs first.
+  for (const std::unique_ptr<Entry>& slab : slots_) {
+    if (slab != nullptr) slab->peer_has_it = false;
   }
-  for (Entry* slab : granted) FreeIfUnused(*slab, discarded);
+  for (size_t slot = 0; slot < slots_.size(); ++slot) {
+    if (slots_[slot] != nullptr && std::exchange(slots_[slot]->grants, 0) > 0) {
+      FreeIfUnused(*slots_[slot], discarded);
+    }
+  }
 }
 
-std::vector<std::string> SlabHeap::TakeRetired() {
+std::vector<uint32_t> SlabHeap::TakeRetired() {
   std::lock_guard<std::mutex> lock(mutex_);
+  has_retired_ = false;
   return std::exchange(retired_, {});
 }
 
-void SlabHeap::RestoreRetired(std::vector<std::string> names) {
+// Only now: before, a new segment in the slot would have come to a peer that still knew the old.
+void SlabHeap::RetiredSent(const std::vector<uint32_t>& slots) {
   std::lock_guard<std::mutex> lock(mutex_);
-  retired_.insert(retired_.end(), std::make_move_iterator(names.begin()),
-                  std::make_move_iterator(names.end()));
+  free_slots_.insert(free_slots_.end(), slots.begin(), slots.end());
+}
+
+void SlabHeap::RestoreRetired(const std::vector<uint32_t>& slots) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  retired_.insert(retired_.end(), slots.begin(), slots.end());
+  has_retired_ = !retired_.empty();
+}
+
+void SlabHeap::TrimIdle() {
+  Discarded discarded;
+  std::lock_guard<std::mutex> lock(mutex_);
+  DrainLogLocked(discarded);
+  TrimIdleLocked(discarded);
 }
 
 void SlabHeap::Close() {
@@ -158,67 +208,92 @@ void SlabHeap::Close() {
   TrimTo(0, discarded);
 }
 
-SlabHeapStats SlabHeap::stats() const {
+SlabHeapStats SlabHeap::stats() {
+  Discarded discarded;
   std::lock_guard<std::mutex> lock(mutex_);
+  DrainLogLocked(discarded);
   SlabHeapStats stats = {.segments_created = segments_created_,
                          .slabs_reused = slabs_reused_,
-                         .segments = slabs_.size(),
                          .bytes = bytes_,
                          .free_bytes = free_bytes_};
-  for (const auto& [name, slab] : slabs_) stats.grants_out += slab->grants;
+  for (const std::unique_ptr<Entry>& slab : slots_) {
+    if (slab == nullptr) continue;
+    ++stats.segments;
+    stats.grants_out += slab->grants;
+  }
   return stats;
 }
 
-void SlabHeap::LeaseDied(const Lease& lease) {
+void SlabHeap::LeaseDied(uint32_t slot) {
   Discarded discarded;
   std::lock_guard<std::mutex> lock(mutex_);
-  Entry& slab = *FindSlab(lease.segment().name());
+  Entry& slab = *slots_[slot];
   --slab.leases;
   FreeIfUnused(slab, discarded);
 }
 
 void SlabHeap::FreeIfUnused(Entry& slab, Discarded& discarded) {
   if (slab.in_use()) return;
-  free_.push_front(&slab);
-  slab.free_position = free_.begin();
-  free_bytes_ += slab.segment->size_bytes();
-  if (closed_ || slab.segment->size_bytes() > options_.max_kept_bytes) {
+  const size_t size_bytes = slab.segment->size_bytes();
+  free_by_age_.push_front(&slab);
+  slab.by_age = free_by_age_.begin();
+  std::list<Entry*>& same_size = free_by_size_[size_bytes];
+  same_size.push_front(&slab);
+  slab.by_size = same_size.begin();
+  slab.freed_at = MonotonicNanoseconds();
+  free_bytes_ += size_bytes;
+  if (closed_ || size_bytes > options_.max_kept_bytes) {
     Remove(slab, discarded);  // not at the expense of all the others
   }
   TrimTo(closed_ ? 0 : options_.max_kept_bytes, discarded);
 }
 
 void SlabHeap::TrimTo(size_t kept_bytes, Discarded& discarded) {
-  while (free_bytes_ > kept_bytes || free_.size() > options_.max_kept_slabs) {
-    Remove(*free_.back(), discarded);
+  while (free_bytes_ > kept_bytes || free_by_age_.size() > options_.max_kept_slabs) {
+    Remove(*free_by_age_.back(), discarded);
   }
+}
+
+void SlabHeap::TrimIdleLocked(Discarded& discarded) {
+  if (free_by_age_.empty()) return;
+  const int64_t now = MonotonicNanoseconds();
+  const int64_t max_idle = absl::ToInt64Nanoseconds(options_.max_idle);
+  while (!free_by_age_.empty() && now - free_by_age_.back()->freed_at > max_idle) {
+    Remove(*free_by_age_.back(), discarded);
+  }
+}
+
+void SlabHeap::TakeOutOfFree(Entry& slab) {
+  const auto same_size = free_by_size_.find(slab.segment->size_bytes());
+  same_size->second.erase(slab.by_size);
+  if (same_size->second.empty()) free_by_size_.erase(same_size);
+  free_by_age_.erase(slab.by_age);
+  free_bytes_ -= slab.segment->size_bytes();
 }
 
 // REQUIRES: the slab is free.
 void SlabHeap::Remove(Entry& slab, Discarded& discarded) {
-  free_.erase(slab.free_position);
-  free_bytes_ -= slab.segment->size_bytes();
+  TakeOutOfFree(slab);
   bytes_ -= slab.segment->size_bytes();
-  if (slab.peer_has_it) retired_.push_back(slab.segment->name());
-  const auto position = slabs_.find(slab.segment->name());
-  discarded.push_back(std::move(position->second));
-  slabs_.erase(position);
+  slot_of_name_.erase(slab.segment->name());
+  if (slab.peer_has_it) {
+    retired_.push_back(slab.slot);
+    has_retired_ = true;
+  } else {
+    free_slots_.push_back(slab.slot);
+  }
+  discarded.push_back(std::move(slots_[slab.slot]));
 }
 
 // The best fit among the free ones; of equals the one freed last, which is the warmest.
 SlabHeap::Entry* SlabHeap::TakeFree(size_t capacity) {
-  Entry* best = nullptr;
-  const size_t wanted = SizeClass(capacity);
-  for (Entry* slab : free_) {
-    const size_t size = slab->segment->size_bytes();
-    if (size < capacity || size / kMaxSlack > wanted) continue;
-    if (best == nullptr || size < best->segment->size_bytes()) best = slab;
-    if (size == wanted) break;
+  const auto fitting = free_by_size_.lower_bound(capacity);
+  if (fitting == free_by_size_.end() || fitting->first / kMaxSlack > SizeClass(capacity)) {
+    return nullptr;
   }
-  if (best == nullptr) return nullptr;
-  free_.erase(best->free_position);
-  free_bytes_ -= best->segment->size_bytes();
-  return best;
+  Entry* slab = fitting->second.front();
+  TakeOutOfFree(*slab);
+  return slab;
 }
 
 // The lock is let go of while the kernel reserves the memory.
@@ -229,11 +304,11 @@ absl::StatusOr<SlabHeap::Entry*> SlabHeap::CreateSlab(size_t capacity,
     return absl::ResourceExhaustedError(
         absl::StrCat("a slab of ", capacity, " bytes is larger than an address space"));
   }
-  if (slabs_.size() >= options_.max_segments) {
+  if (slot_of_name_.size() >= options_.max_segments) {
     return absl::ResourceExhaustedError(
-        absl::StrCat("this side has ", slabs_.size(),
-                     " segments in use, and may have no more (max_segments): put many small arrays "
-                     "into one"));
+        absl::StrCat("this side has ", slot_of_name_.size(),
+                     " segments in use, and may have no more (max_segments): put many arrays into "
+                     "one"));
   }
   const std::string name = absl::StrCat(options_.name_prefix, next_number_++);
   lock.unlock();
@@ -251,9 +326,22 @@ absl::StatusOr<SlabHeap::Entry*> SlabHeap::CreateSlab(size_t capacity,
   if (!segment.ok()) return segment.status();
   ++segments_created_;
   bytes_ += size_bytes;
-  auto slab = std::make_unique<Entry>();
-  slab->segment = *std::move(segment);
-  return (slabs_[name] = std::move(slab)).get();
+  const uint32_t slot = NewSlot();
+  slots_[slot] = std::make_unique<Entry>();
+  slots_[slot]->slot = slot;
+  slots_[slot]->segment = *std::move(segment);
+  slot_of_name_[name] = slot;
+  return slots_[slot].get();
+}
+
+uint32_t SlabHeap::NewSlot() {
+  if (free_slots_.empty()) {
+    slots_.emplace_back();
+    return static_cast<uint32_t>(slots_.size() - 1);
+  }
+  const uint32_t slot = free_slots_.back();
+  free_slots_.pop_back();
+  return slot;
 }
 
 std::shared_ptr<const Lease> SlabHeap::MakeLease(Entry& slab) {
@@ -261,9 +349,8 @@ std::shared_ptr<const Lease> SlabHeap::MakeLease(Entry& slab) {
   return std::make_shared<OwnerLease>(shared_from_this(), slab);
 }
 
-SlabHeap::Entry* SlabHeap::FindSlab(absl::string_view name) {
-  const auto position = slabs_.find(std::string(name));
-  return position == slabs_.end() ? nullptr : position->second.get();
+SlabHeap::Entry* SlabHeap::FindSlot(uint32_t slot) {
+  return slot < slots_.size() ? slots_[slot].get() : nullptr;
 }
 
 }  // namespace slabpipe

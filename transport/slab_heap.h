@@ -5,19 +5,24 @@
 //   auto slab = heap->Open(1 << 20);      // a lease; writable, at least a mebibyte
 //   heap->Grant(**slab);                  // a message that names it is on its way to the peer
 //   slab->reset();                        // nothing here uses it any more
-//   heap->Return(name, generation, 1);    // the peer is done, too: it is free, and still warm
+//   heap->Return(slot, generation, 1);    // the peer is done, too: it is free, and still warm
 //
 // A slab is in use as long as a Lease of this side's lives or a grant is out. What is free is kept
-// for reuse, up to `max_kept_bytes`; beyond that the least recently freed go. Memory that is used
-// again costs no page fault, no system call and no new mapping on either side: that is what makes a
-// steady load cheap.
+// for reuse, by size, up to `max_kept_bytes`; beyond that the least recently freed go, and so does
+// what has been free for `max_idle`. Memory that is used again costs no page fault, no system call
+// and no new mapping on either side: that is what makes a steady load cheap.
+//
+// The peer gives grants back in messages (Return) or through a log in shared memory (lease_log.h),
+// which is looked at whenever memory is wanted and whenever a message has come.
 
 #ifndef SLABPIPE_TRANSPORT_SLAB_HEAP_H_
 #define SLABPIPE_TRANSPORT_SLAB_HEAP_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <list>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -27,7 +32,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "slabpipe/transport/block.h"
+#include "slabpipe/transport/lease_log.h"
 #include "slabpipe/transport/segment.h"
 
 namespace slabpipe {
@@ -35,8 +42,9 @@ namespace slabpipe {
 struct SlabHeapOptions {
   // What the names of its segments begin with. The rest is a number.
   std::string name_prefix;
-  // How much free memory to keep for reuse.
+  // How much free memory to keep for reuse, and for how long at most.
   size_t max_kept_bytes = size_t{1} << 30;
+  absl::Duration max_idle = absl::Seconds(30);
   // How many free slabs to keep, and how many segments to have at all: each costs both sides a
   // mapping and this one a descriptor.
   size_t max_kept_slabs = 256;
@@ -54,14 +62,12 @@ struct SlabHeapStats {
 
 // What a message must say of a segment that its refs point into.
 struct SegmentGrantInfo {
-  std::string name;
+  uint32_t slot = 0;
   uint64_t generation = 0;
-  size_t size_bytes = 0;
-  // The descriptor to send along, or -1 if the peer has the segment already or it goes by name.
-  // Borrowed from the segment.
-  int descriptor = -1;
-  // Whether the peer hears of the segment for the first time.
-  bool first = false;
+  // Set if the peer hears of the segment for the first time.
+  std::shared_ptr<const Segment> first;
+  // Whether the segment is the peer's own.
+  bool echo = false;
 };
 
 // Thread-safe. Always in a shared_ptr: each lease holds one, so that it may outlive all others.
@@ -81,8 +87,7 @@ class SlabHeap : public std::enable_shared_from_this<SlabHeap> {
   absl::StatusOr<std::shared_ptr<const Lease>> Find(absl::string_view name, uint64_t generation);
   // The same for a ref that the peer has sent back: DATA_LOSS also if the peer holds no grant of
   // it.
-  absl::StatusOr<std::shared_ptr<const Lease>> FindGranted(absl::string_view name,
-                                                           uint64_t generation);
+  absl::StatusOr<std::shared_ptr<const Lease>> FindGranted(uint32_t slot, uint64_t generation);
   // Whether a segment of that name is this heap's to speak of.
   bool OwnsName(absl::string_view name) const;
 
@@ -91,60 +96,85 @@ class SlabHeap : public std::enable_shared_from_this<SlabHeap> {
   // Takes a grant back whose message has not been sent.
   void Ungrant(const SegmentGrantInfo& grant);
   // The peer gives grants back. DATA_LOSS if it never had them.
-  absl::Status Return(absl::string_view name, uint64_t generation, uint64_t count);
+  absl::Status Return(uint32_t slot, uint64_t generation, uint64_t count);
+  // From now on it does so through `log`, too. Messages are counted from here on.
+  void AttachLog(std::unique_ptr<LeaseLogReader> log);
+  // One more message of the peer's has been taken in. DATA_LOSS if the peer has given back through
+  // the log what it never had.
+  absl::Status MessageAccepted();
   // The peer is no more: all its grants are back, and the next one knows no segment yet.
   void PeerGone();
-  // The names of segments that the peer has mapped and that are no more, since the last call.
-  std::vector<std::string> TakeRetired();
-  // Puts back what TakeRetired gave: the message was not sent.
-  void RestoreRetired(std::vector<std::string> names);
 
+  // The slots of segments that the peer has mapped and that are no more, since the last call: to be
+  // told to it. Then one of the next two: the message was sent, or it was not.
+  std::vector<uint32_t> TakeRetired();
+  void RetiredSent(const std::vector<uint32_t>& slots);
+  void RestoreRetired(const std::vector<uint32_t>& slots);
+  // Whether TakeRetired would return anything. Without a lock.
+  bool HasRetired() const { return has_retired_.load(std::memory_order_relaxed); }
+
+  // Gives up what has been free for longer than max_idle. Open does so, too.
+  void TrimIdle();
   // Gives up what is free, now and from now on. What is in use goes when its leases do.
   void Close();
 
-  SlabHeapStats stats() const;
+  SlabHeapStats stats();
 
  private:
   class OwnerLease;
   struct Entry {
+    uint32_t slot = 0;
     std::shared_ptr<const Segment> segment;
     uint64_t generation = 0;
     uint64_t leases = 0;  // OwnerLease objects of this generation
     uint64_t grants = 0;  // messages that named it and are not answered by a Return
     bool peer_has_it = false;
-    std::list<Entry*>::iterator free_position;  // valid while free
+    // While free:
+    int64_t freed_at = 0;  // MonotonicNanoseconds
+    std::list<Entry*>::iterator by_age;
+    std::list<Entry*>::iterator by_size;
     bool in_use() const { return leases + grants > 0; }
   };
-  using EntryMap = std::unordered_map<std::string, std::unique_ptr<Entry>>;
 
   SlabHeap(SlabHeapOptions options, std::shared_ptr<SegmentProvider> provider);
 
-  // What the next three take out of the heap is destroyed by the caller without the lock: unmapping
-  // is slow.
+  // What these take out of the heap is destroyed by the caller without the lock: unmapping is slow.
   using Discarded = std::vector<std::unique_ptr<Entry>>;
-  void LeaseDied(const Lease& lease);
+  void LeaseDied(uint32_t slot);
+  absl::Status ReturnLocked(Entry* slab, uint32_t slot, uint64_t count, Discarded& discarded);
+  void DrainLogLocked(Discarded& discarded);
   void FreeIfUnused(Entry& slab, Discarded& discarded);
   void TrimTo(size_t kept_bytes, Discarded& discarded);
+  void TrimIdleLocked(Discarded& discarded);
   void Remove(Entry& slab, Discarded& discarded);
+  void TakeOutOfFree(Entry& slab);
 
   Entry* TakeFree(size_t capacity);
   absl::StatusOr<Entry*> CreateSlab(size_t capacity, std::unique_lock<std::mutex>& lock);
+  uint32_t NewSlot();
   std::shared_ptr<const Lease> MakeLease(Entry& slab);
-  Entry* FindSlab(absl::string_view name);
+  Entry* FindSlot(uint32_t slot);
 
   const SlabHeapOptions options_;
   const std::shared_ptr<SegmentProvider> provider_;
 
   mutable std::mutex mutex_;  // guards all below
-  EntryMap slabs_;
-  std::list<Entry*> free_;  // most recently freed first
+  std::vector<std::unique_ptr<Entry>> slots_;  // null: no segment has the number
+  std::vector<uint32_t> free_slots_;           // numbers that may be given out again
+  std::unordered_map<std::string, uint32_t> slot_of_name_;
+  std::list<Entry*> free_by_age_;                      // most recently freed first
+  std::map<size_t, std::list<Entry*>> free_by_size_;  // by segment size; most recently freed first
   size_t free_bytes_ = 0;
   size_t bytes_ = 0;
   uint64_t next_number_ = 1;
   uint64_t segments_created_ = 0;
   uint64_t slabs_reused_ = 0;
   bool closed_ = false;
-  std::vector<std::string> retired_;
+  std::vector<uint32_t> retired_;
+  std::atomic<bool> has_retired_ = false;
+  std::unique_ptr<LeaseLogReader> log_;
+  uint64_t messages_accepted_ = 0;  // since log_ is there
+  absl::Status log_status_;         // the first error that it had
 };
 
 }  // namespace slabpipe

@@ -19,6 +19,7 @@ int64_t MonotonicNanoseconds() {
 
 Deadline Deadline::After(absl::Duration timeout) {
   Deadline deadline;
+  if (timeout == absl::InfiniteDuration()) return deadline;
   const int64_t now = MonotonicNanoseconds();
   // ToInt64Nanoseconds saturates, and so does this.
   const int64_t delta = absl::ToInt64Nanoseconds(std::max(timeout, absl::ZeroDuration()));
