@@ -94,8 +94,9 @@ class MessageEncoder {
   const CodecRegistry& registry_;
   ShmPool& pool_;
   OutgoingMemory memory_;
-  absl::InlinedVector<const Codec*, 8> plan_;  // the codec of each value and child, in the order of Prepare
-  size_t encoded_ = 0;              // so many of these have been encoded
+  absl::InlinedVector<const Codec*, 8>
+      plan_;            // the codec of each value and child, in the order of Prepare
+  size_t encoded_ = 0;  // so many of these have been encoded
   size_t slab_bytes_ = 0;
   bool slab_open_ = false;
   int depth_ = 0;

@@ -36,13 +36,14 @@ absl::Status Channel::Send(absl::FunctionRef<void(schemas::Message::Builder)> fi
   return sent;
 }
 
-absl::StatusOr<Received> Channel::Receive(const Wait& wait) {
+absl::StatusOr<std::unique_ptr<Received>> Channel::Receive(const Wait& wait) {
   absl::StatusOr<IncomingMessage> message = pipe_->Receive(wait);
   if (!message.ok()) return message.status();
-  absl::StatusOr<Received> received = Received();
+  auto received = std::make_unique<Received>();
   received->message = *std::move(message);
   absl::Status accepted = CatchKj([&] {
-    const schemas::Message::Reader root = received->root();
+    const schemas::Message::Reader root = received->message.root<schemas::Message>();
+    received->root = root;
     absl::StatusOr<IncomingMemory> memory =
         IncomingMemory::Accept(root.getMemory(), received->message.descriptors(), pool_);
     if (!memory.ok()) return memory.status();

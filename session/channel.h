@@ -39,8 +39,7 @@ struct Received {
   IncomingMemory memory;
   std::shared_ptr<const PeerCodecs> codecs;
 
-  // Inside CatchKj only.
-  schemas::Message::Reader root() const { return message.root<schemas::Message>(); }
+  schemas::Message::Reader root;  // of `message`; to be read inside CatchKj
 };
 
 // One end of a connection. Thread-safe: any number of senders, one receiver at a time. Borrows the
@@ -59,7 +58,7 @@ class Channel {
                     std::vector<int> descriptors = {});
 
   // The next message. DATA_LOSS if it breaks a rule: the connection must end then.
-  absl::StatusOr<Received> Receive(const Wait& wait);
+  absl::StatusOr<std::unique_ptr<Received>> Receive(const Wait& wait);
 
   // Decodes the payloads of a received message. Borrows it.
   MessageDecoder MakeDecoder(const Received& received) const;

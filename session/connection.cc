@@ -114,15 +114,15 @@ absl::Status Connection::ShakeHands(HelloInfo hello, RingPipe& pipe, Deadline de
       channel_->Send([&](schemas::Message::Builder root) { WriteHello(hello, root.initHello()); },
                      wait, std::move(descriptors));
   if (!sent.ok()) return sent;
-  absl::StatusOr<Received> received = channel_->Receive(wait);
+  absl::StatusOr<std::unique_ptr<Received>> received = channel_->Receive(wait);
   if (!received.ok()) return received.status();
   return CatchKj([&] {
-    absl::StatusOr<WelcomeInfo> welcome = ReadWelcome(received->root(), hello.segments);
+    absl::StatusOr<WelcomeInfo> welcome = ReadWelcome((*received)->root, hello.segments);
     greeted_ = welcome.ok();
     if (!greeted_) return welcome.status();
     targets_ = std::move(welcome->targets);
     if (!welcome->ring) return absl::OkStatus();
-    absl::Status complete = pipe.Complete(std::move(received->message.descriptors()));
+    absl::Status complete = pipe.Complete(std::move((*received)->message.descriptors()));
     if (complete.ok()) pipe.AttachLeaseLogs(channel_->pool());
     return complete;
   });
@@ -139,13 +139,13 @@ absl::StatusOr<Object> Connection::Call(absl::string_view target,
     if (absl::IsFailedPrecondition(sent)) return sent;
     return over().ok() ? sent : Lost(absl::StrCat("'", target, "' was being called"));
   }
-  absl::StatusOr<Received> received = Await(waiter, deadline);
+  absl::StatusOr<std::unique_ptr<Received>> received = Await(waiter, deadline);
   if (!received.ok() && over().ok()) {
     return absl::DeadlineExceededError(
         absl::StrCat(target, ": no answer in time; the worker goes on with it"));
   }
   if (!received.ok()) return Lost(absl::StrCat("it ran '", target, "'"));
-  Answer answer = ReadAnswer(*received, target);
+  Answer answer = ReadAnswer(**received, target);
   if (!absl::IsDataLoss(answer.decoded)) return std::move(answer.result);
   SetOver(answer.decoded);
   return Lost(absl::StrCat("it answered '", target, "'"));
@@ -183,7 +183,7 @@ Connection::Answer Connection::ReadAnswer(const Received& received, absl::string
   Answer answer = {.decoded = absl::OkStatus(), .result = Object()};
   MessageDecoder decoder = channel_->MakeDecoder(received);
   answer.decoded = CatchKj([&] {
-    const schemas::Response::Reader response = received.root().getResponse();
+    const schemas::Response::Reader response = received.root.getResponse();
     if (response.isError()) {
       answer.result = ToStatus(ReadError(response.getError()), target);
       return absl::OkStatus();
@@ -296,15 +296,17 @@ void Connection::Leave(const Waiter& waiter) {
   waiting_.erase(std::find(waiting_.begin(), waiting_.end(), &waiter));
 }
 
-absl::StatusOr<Received> Connection::Await(Waiter& waiter, Deadline deadline) {
+absl::StatusOr<std::unique_ptr<Received>> Connection::Await(Waiter& waiter, Deadline deadline) {
   std::unique_lock<std::mutex> lock(mutex_);
+  bool late = false;
   while (true) {
-    absl::Status failure = over_;
-    if (waiter.answer.has_value()) {
+    if (waiter.answer != nullptr) {
       Leave(waiter);
-      return *std::move(waiter.answer);
+      if (!reading_) StopReading();
+      return std::move(waiter.answer);
     }
-    if (failure.ok() && deadline.HasPassed()) {
+    absl::Status failure = over_;
+    if (failure.ok() && late) {
       failure = absl::DeadlineExceededError("no answer in time");
       abandoned_.emplace(waiter.id, waiter.kind);
     }
@@ -314,27 +316,33 @@ absl::StatusOr<Received> Connection::Await(Waiter& waiter, Deadline deadline) {
       return failure;
     }
     if (reading_) {
-      const absl::Duration rest = deadline.Remaining();
-      if (rest == absl::InfiniteDuration()) {
-        waiter.wake.wait(lock);
-      } else {
-        waiter.wake.wait_for(lock, absl::ToChronoNanoseconds(rest));
-      }
+      AwaitTurnToRead(waiter, deadline, lock);
+      late = deadline.HasPassed();
       continue;
     }
     reading_ = true;
     lock.unlock();
-    absl::Status read = ReadOne(deadline);
-    if (!read.ok() && !absl::IsDeadlineExceeded(read)) SetOver(read);
+    absl::Status read = ReadOne(&waiter, deadline);
+    late = absl::IsDeadlineExceeded(read);
+    if (!read.ok() && !late) SetOver(read);
     lock.lock();
     reading_ = false;
-    if (waiter.answer.has_value()) StopReading();
+  }
+}
+
+void Connection::AwaitTurnToRead(Waiter& waiter, Deadline deadline,
+                                 std::unique_lock<std::mutex>& lock) {
+  const absl::Duration rest = deadline.Remaining();
+  if (rest == absl::InfiniteDuration()) {
+    waiter.wake.wait(lock);
+  } else {
+    waiter.wake.wait_for(lock, absl::ToChronoNanoseconds(rest));
   }
 }
 
 void Connection::StopReading() {
   for (Waiter* waiter : waiting_) {
-    if (waiter->answer.has_value()) continue;
+    if (waiter->answer != nullptr) continue;
     waiter->wake.notify_one();
     return;
   }
@@ -353,36 +361,41 @@ void Connection::ReadMeanwhile() {
   if (!over_.ok() || reading_) return;  // the send is about to be cancelled; somebody else reads
   reading_ = true;
   lock.unlock();
-  absl::Status read = ReadOne(Deadline::After(absl::ZeroDuration()));
+  absl::Status read = ReadOne(nullptr, Deadline::After(absl::ZeroDuration()));
   if (!read.ok() && !absl::IsDeadlineExceeded(read)) SetOver(read);
   lock.lock();
   reading_ = false;
   StopReading();
 }
 
-absl::Status Connection::ReadOne(Deadline deadline) {
-  absl::StatusOr<Received> received =
+absl::Status Connection::ReadOne(Waiter* reader, Deadline deadline) {
+  absl::StatusOr<std::unique_ptr<Received>> received =
       channel_->Receive({.deadline = deadline, .cancellation = &interrupt_});
   if (!received.ok()) return received.status();
-  return Handle(*std::move(received));
+  return Handle(*std::move(received), reader);
 }
 
-absl::Status Connection::Handle(Received received) {
+absl::Status Connection::Handle(std::unique_ptr<Received> received, Waiter* reader) {
   schemas::Message::Which kind = schemas::Message::LEASES;
   uint64_t id = kGoodbyeId;
   absl::Status read = CatchKj([&] {
-    const schemas::Message::Reader root = received.root();
+    const schemas::Message::Reader root = received->root;
     kind = root.which();
     if (kind == schemas::Message::RESPONSE) id = root.getResponse().getId();
     if (kind == schemas::Message::PONG) id = root.getPong();
     return absl::OkStatus();
   });
   if (!read.ok()) return read;
+  // The reader's own answer needs no lock: nobody else delivers while it reads.
+  if (reader != nullptr && reader->id == id && reader->kind == kind && reader->answer == nullptr) {
+    reader->answer = std::move(received);
+    return absl::OkStatus();
+  }
   switch (kind) {
     case schemas::Message::LEASES:
       return absl::OkStatus();
     case schemas::Message::EVENT:
-      return PassOn(received);
+      return PassOn(*received);
     case schemas::Message::RESPONSE:
     case schemas::Message::PONG:
     case schemas::Message::GOODBYE:
@@ -394,10 +407,11 @@ absl::Status Connection::Handle(Received received) {
   }
 }
 
-absl::Status Connection::Deliver(uint64_t id, schemas::Message::Which kind, Received received) {
+absl::Status Connection::Deliver(uint64_t id, schemas::Message::Which kind,
+                                 std::unique_ptr<Received> received) {
   std::lock_guard<std::mutex> lock(mutex_);
   for (Waiter* waiter : waiting_) {
-    if (waiter->id != id || waiter->kind != kind || waiter->answer.has_value()) continue;
+    if (waiter->id != id || waiter->kind != kind || waiter->answer != nullptr) continue;
     waiter->answer = std::move(received);
     waiter->wake.notify_one();
     return absl::OkStatus();
@@ -414,7 +428,7 @@ absl::Status Connection::Deliver(uint64_t id, schemas::Message::Which kind, Rece
 absl::Status Connection::PassOn(const Received& received) {
   LogRecord record = {.source = LogRecord::Source::kLog, .worker = pid(), .text = ""};
   absl::Status read = CatchKj([&] {
-    const schemas::LogRecord::Reader log = received.root().getEvent().getLog();
+    const schemas::LogRecord::Reader log = received.root.getEvent().getLog();
     record.severity = static_cast<LogSeverity>(std::min<int>(log.getSeverity(), 2));
     record.text = log.getText().cStr();
     return absl::OkStatus();

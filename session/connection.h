@@ -93,7 +93,7 @@ class Connection {
     explicit Waiter(schemas::Message::Which answer_kind) : kind(answer_kind) {}
     const schemas::Message::Which kind;  // of the answer
     uint64_t id = 0;
-    std::optional<Received> answer;
+    std::unique_ptr<Received> answer;
     std::condition_variable wake;  // the answer is there, or this one must read now
   };
 
@@ -131,7 +131,8 @@ class Connection {
   // FAILED_PRECONDITION if the connection is over, or about to be.
   absl::Status Enter(Waiter& waiter);
   // Its answer. DEADLINE_EXCEEDED, or why the connection is over. In any case it waits no more.
-  absl::StatusOr<Received> Await(Waiter& waiter, Deadline deadline);
+  absl::StatusOr<std::unique_ptr<Received>> Await(Waiter& waiter, Deadline deadline);
+  void AwaitTurnToRead(Waiter& waiter, Deadline deadline, std::unique_lock<std::mutex>& lock);
   // Guarded by mutex_, held by the caller:
   void Leave(const Waiter& waiter);
   // Nobody reads any more: wakes one that waits, to do so.
@@ -141,11 +142,12 @@ class Connection {
   }
   absl::Duration ArmReading();
   void ReadMeanwhile();
-  // Reads and handles one message, without the lock. DEADLINE_EXCEEDED if none comes; any other
+  // Reads and handles one message, without the lock, for `reader` (may be null). DEADLINE_EXCEEDED if none comes; any other
   // error is the connection's end.
-  absl::Status ReadOne(Deadline deadline);
-  absl::Status Handle(Received received);
-  absl::Status Deliver(uint64_t id, schemas::Message::Which kind, Received received);
+  absl::Status ReadOne(Waiter* reader, Deadline deadline);
+  absl::Status Handle(std::unique_ptr<Received> received, Waiter* reader);
+  absl::Status Deliver(uint64_t id, schemas::Message::Which kind,
+                       std::unique_ptr<Received> received);
   absl::Status PassOn(const Received& received);
 
   // The connection is over, for this reason; the first one stays.
@@ -172,10 +174,10 @@ class Connection {
 
   mutable std::mutex mutex_;  // guards the next
   std::condition_variable over_changed_;
-  std::vector<Waiter*> waiting_;  // few: one a thread that calls
+  std::vector<Waiter*> waiting_;                                     // few: one a thread that calls
   std::unordered_map<uint64_t, schemas::Message::Which> abandoned_;  // nobody waits any more
   uint64_t next_id_ = 1;
-  bool reading_ = false;  // somebody reads the pipe
+  bool reading_ = false;               // somebody reads the pipe
   std::atomic<bool> closing_ = false;  // Shutdown has begun
   absl::Status over_;
 

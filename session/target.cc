@@ -90,27 +90,30 @@ absl::Status TargetTable::Add(std::string name, Function function, std::string d
                                .type = function.parameter_types[i],
                                .optional = named && params[i].default_value.has_value()});
   }
-  if (!targets_.emplace(name, Target(std::move(info), std::move(function), std::move(params)))
-           .second) {
+  if (by_name_.contains(name)) {
     return absl::AlreadyExistsError(absl::StrCat("there is a target '", name, "' already"));
   }
-  order_.push_back(std::move(name));
+  targets_.push_back(
+      std::make_unique<const Target>(std::move(info), std::move(function), std::move(params)));
+  by_name_[std::move(name)] = targets_.back().get();
   return absl::OkStatus();
 }
 
 absl::StatusOr<const Target*> TargetTable::Find(absl::string_view name) const {
-  const auto found = targets_.find(std::string(name));
-  if (found != targets_.end()) return &found->second;
-  const std::vector<std::string> listed(
-      order_.begin(), order_.begin() + static_cast<long>(std::min(order_.size(), kMostListed)));
+  const auto found = by_name_.find(name);
+  if (found != by_name_.end()) return found->second;
+  std::vector<absl::string_view> listed;
+  for (const auto& target : targets_) {
+    if (listed.size() < kMostListed) listed.push_back(target->info().name);
+  }
   return absl::NotFoundError(absl::StrCat("the worker has no target '", name, "'; there are ",
                                           absl::StrJoin(listed, ", "),
-                                          listed.size() < order_.size() ? ", ..." : ""));
+                                          listed.size() < targets_.size() ? ", ..." : ""));
 }
 
 std::vector<const Target*> TargetTable::all() const {
   std::vector<const Target*> all;
-  for (const std::string& name : order_) all.push_back(&targets_.at(name));
+  for (const auto& target : targets_) all.push_back(target.get());
   return all;
 }
 

@@ -4,11 +4,12 @@
 #ifndef SLABPIPE_SESSION_TARGET_H_
 #define SLABPIPE_SESSION_TARGET_H_
 
+#include <memory>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -81,8 +82,8 @@ class TargetTable {
   std::vector<const Target*> all() const;
 
  private:
-  std::unordered_map<std::string, Target> targets_;
-  std::vector<std::string> order_;
+  std::vector<std::unique_ptr<const Target>> targets_;  // in the order in which they were added
+  absl::flat_hash_map<std::string, const Target*> by_name_;
 };
 
 }  // namespace slabpipe

@@ -105,9 +105,9 @@ class Worker::Server {
   absl::Status Greet();
   absl::Status Refuse(MessagePipe& pipe, absl::string_view why);
   // False: the end.
-  absl::StatusOr<bool> Handle(Received received);
-  absl::Status Answer(Received received);
-  absl::Status ReadRequest(const Received& received, std::string& target,
+  absl::StatusOr<bool> Handle(std::unique_ptr<Received> received);
+  absl::Status Answer(std::unique_ptr<Received> received);
+  absl::Status ReadRequest(const Received& received, absl::string_view& target,
                            std::vector<NamedObject>& arguments) const;
   // Runs the function. Leaves the result, encoded, in `response`, or returns what went wrong.
   std::optional<RemoteError> Run(const Received& received, uint64_t id,
@@ -129,7 +129,7 @@ int Worker::Server::Serve() {
   absl::Status greeted = Greet();
   if (!greeted.ok()) return Complain(kBadSetUp, greeted.message());
   while (true) {
-    absl::StatusOr<Received> received = channel_->Receive(kForever);
+    absl::StatusOr<std::unique_ptr<Received>> received = channel_->Receive(kForever);
     absl::StatusOr<bool> go_on =
         received.ok() ? Handle(*std::move(received)) : absl::StatusOr<bool>(received.status());
     if (absl::IsUnavailable(go_on.status())) return 0;  // main is gone
@@ -186,12 +186,12 @@ absl::Status Worker::Server::Refuse(MessagePipe& pipe, absl::string_view why) {
   return absl::FailedPreconditionError(why);
 }
 
-absl::StatusOr<bool> Worker::Server::Handle(Received received) {
+absl::StatusOr<bool> Worker::Server::Handle(std::unique_ptr<Received> received) {
   schemas::Message::Which kind = schemas::Message::LEASES;
   uint64_t ping = 0;
   absl::Status read = CatchKj([&] {
-    kind = received.root().which();
-    if (kind == schemas::Message::PING) ping = received.root().getPing();
+    kind = received->root.which();
+    if (kind == schemas::Message::PING) ping = received->root.getPing();
     return absl::OkStatus();
   });
   if (!read.ok()) return read;
@@ -218,18 +218,18 @@ absl::StatusOr<bool> Worker::Server::Handle(Received received) {
   return true;
 }
 
-// Everything that holds leases on the request's memory is gone before the response is sent, so that
-// they go back with it.
-absl::Status Worker::Server::Answer(Received received) {
+// Whatever holds leases on the request's memory is gone before the response is sent: main may use
+// it for the next request.
+absl::Status Worker::Server::Answer(std::unique_ptr<Received> received) {
   uint64_t id = 0;
   absl::Status read = CatchKj([&] {
-    id = received.root().getRequest().getId();
+    id = received->root.getRequest().getId();
     return absl::OkStatus();
   });
   if (!read.ok()) return read;
   std::optional<ValueMessage> response;
-  std::optional<RemoteError> error = Run(received, id, response);
-  received = Received();
+  std::optional<RemoteError> error = Run(*received, id, response);
+  if (received->memory.ref_count() > 0) received = nullptr;
   if (!error.has_value()) {
     absl::Status sent = response->Send(kForever);
     if (!absl::IsInvalidArgument(sent) && !absl::IsResourceExhausted(sent)) return sent;
@@ -239,12 +239,12 @@ absl::Status Worker::Server::Answer(Received received) {
   return SendError(id, *error);
 }
 
-absl::Status Worker::Server::ReadRequest(const Received& received, std::string& target,
+absl::Status Worker::Server::ReadRequest(const Received& received, absl::string_view& target,
                                          std::vector<NamedObject>& arguments) const {
   MessageDecoder decoder = channel_->MakeDecoder(received);
   return CatchKj([&] {
-    const schemas::Request::Reader request = received.root().getRequest();
-    target = request.getTarget().cStr();
+    const schemas::Request::Reader request = received.root.getRequest();
+    target = {request.getTarget().cStr(), request.getTarget().size()};
     for (const schemas::Request::Argument::Reader argument : request.getArguments()) {
       absl::StatusOr<Object> value = decoder.Decode(argument.getPayload());
       if (!value.ok()) {
@@ -259,7 +259,7 @@ absl::Status Worker::Server::ReadRequest(const Received& received, std::string& 
 
 std::optional<RemoteError> Worker::Server::Run(const Received& received, uint64_t id,
                                                std::optional<ValueMessage>& response) {
-  std::string name;
+  absl::string_view name;  // lies in the message
   std::vector<NamedObject> arguments;
   absl::Status read = ReadRequest(received, name, arguments);
   if (!read.ok()) return ToRemoteError(read);

@@ -44,8 +44,7 @@ absl::Span<std::byte> Block::mutable_bytes() const {
 }
 
 absl::Status CheckBlock(const Lease& lease, uint64_t offset, uint64_t size, uint64_t content_size) {
-  const absl::string_view fault =
-      Fault(lease.segment().size_bytes(), offset, size, content_size);
+  const absl::string_view fault = Fault(lease.segment().size_bytes(), offset, size, content_size);
   if (fault.empty()) return absl::OkStatus();
   return BadReference(lease, offset, size, content_size, fault);
 }

@@ -44,9 +44,9 @@ absl::Status LeaseLogReader::Drain(
   // Acquire: pairs with the release in Append.
   const uint64_t written = peer_.header->log_written.load(std::memory_order_acquire);
   if (written < taken_ || written - taken_ > peer_.sizes.log_entries) {
-    return absl::DataLossError(absl::StrCat("the peer's lease log claims ", written,
-                                            " entries, of which ", taken_, " are taken and at most ",
-                                            peer_.sizes.log_entries, " more have room"));
+    return absl::DataLossError(
+        absl::StrCat("the peer's lease log claims ", written, " entries, of which ", taken_,
+                     " are taken and at most ", peer_.sizes.log_entries, " more have room"));
   }
   absl::Status status;
   while (taken_ != written && status.ok()) {

@@ -28,8 +28,8 @@ absl::StatusOr<UniqueFd> TakeDescriptor(uint16_t index, std::vector<UniqueFd>& d
 
 absl::Status AcceptReturns(schemas::MemoryTable::Reader table, ShmPool& pool) {
   for (const schemas::LeaseReturn::Reader returned : table.getReturns()) {
-    absl::Status status = pool.heap()->Return(returned.getSlot(), returned.getGeneration(),
-                                              returned.getCount());
+    absl::Status status =
+        pool.heap()->Return(returned.getSlot(), returned.getGeneration(), returned.getCount());
     if (!status.ok()) return status;
   }
   return absl::OkStatus();
@@ -239,8 +239,7 @@ absl::Status IncomingMemory::AcceptRefs(schemas::MemoryTable::Reader table) {
       return absl::DataLossError(absl::StrCat("a reference names segment ", ref.segment, " of ",
                                               leases_.size(), " in the message"));
     }
-    absl::Status inside =
-        CheckBlock(*leases_[ref.segment], ref.offset, ref.size, ref.content_size);
+    absl::Status inside = CheckBlock(*leases_[ref.segment], ref.offset, ref.size, ref.content_size);
     if (!inside.ok()) return inside;
     if (ref.temporary && ref.content_size > to_copy) {
       return absl::DataLossError("a message's temporary blocks are larger than its segments");

@@ -60,8 +60,8 @@ absl::StatusOr<PeerSegments::Entry*> PeerSegments::FindOrMap(const ReceivedGrant
   Entry* known = FindSlot(grant.slot);
   if (known == nullptr && grant.first) return Map(grant, std::move(descriptor));
   if (known == nullptr) {
-    return absl::DataLossError(
-        absl::StrCat("the peer grants a segment in slot ", grant.slot, ", which is not known here"));
+    return absl::DataLossError(absl::StrCat("the peer grants a segment in slot ", grant.slot,
+                                            ", which is not known here"));
   }
   if (grant.first || descriptor.valid()) {
     return absl::DataLossError(absl::StrCat("segment '", known->segment->name(), "' in slot ",
@@ -110,8 +110,7 @@ absl::Status PeerSegments::CheckGeneration(const Entry& entry, const ReceivedGra
   }
   return absl::DataLossError(absl::StrCat("the peer grants generation ", grant.generation,
                                           " of segment '", entry.segment->name(),
-                                          "' while generation ",
-                                          entry.generation,
+                                          "' while generation ", entry.generation,
                                           leased ? " is still leased here" : " has been here"));
 }
 

@@ -125,7 +125,7 @@ class PeerSegments : public std::enable_shared_from_this<PeerSegments> {
   const PeerSegmentsOptions options_;
   const std::shared_ptr<SegmentProvider> provider_;
 
-  mutable std::mutex mutex_;  // guards all below
+  mutable std::mutex mutex_;    // guards all below
   std::vector<Entry> entries_;  // by slot; one without a segment is unknown
   std::unordered_map<std::string, uint32_t> slot_of_name_;
   std::vector<ReturnedLease> returns_;

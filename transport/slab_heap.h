@@ -158,11 +158,11 @@ class SlabHeap : public std::enable_shared_from_this<SlabHeap> {
   const SlabHeapOptions options_;
   const std::shared_ptr<SegmentProvider> provider_;
 
-  mutable std::mutex mutex_;  // guards all below
+  mutable std::mutex mutex_;                   // guards all below
   std::vector<std::unique_ptr<Entry>> slots_;  // null: no segment has the number
   std::vector<uint32_t> free_slots_;           // numbers that may be given out again
   std::unordered_map<std::string, uint32_t> slot_of_name_;
-  std::list<Entry*> free_by_age_;                      // most recently freed first
+  std::list<Entry*> free_by_age_;                     // most recently freed first
   std::map<size_t, std::list<Entry*>> free_by_size_;  // by segment size; most recently freed first
   size_t free_bytes_ = 0;
   size_t bytes_ = 0;
