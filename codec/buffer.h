@@ -42,10 +42,10 @@ class Buffer {
   static Buffer Own(absl::Span<const std::byte> bytes, std::shared_ptr<const void> owner);
 
   // The same bytes, not to be written through this buffer and its copies.
-  Buffer ReadOnly() const {
-    Buffer buffer = *this;
-    buffer.mutable_data_ = nullptr;
-    return buffer;
+  Buffer ReadOnly() const { return Buffer(*this).IntoReadOnly(); }
+  Buffer&& IntoReadOnly() && {
+    mutable_data_ = nullptr;
+    return std::move(*this);
   }
 
   const std::byte* data() const { return data_; }

@@ -37,13 +37,12 @@ class Level {
   int& depth_;
 };
 
-// Adds the leases that are not there yet.
-void Merge(const Leases& from, Leases& to) {
-  for (const std::shared_ptr<const Lease>& lease : from) {
-    const bool known = std::any_of(to.rbegin(), to.rend(),
-                                   [&](const auto& other) { return other.get() == lease.get(); });
-    if (!known) to.push_back(lease);
+// Adds the lease if it is not there yet. Most values lie in one slab: the search begins at the end.
+void AddLease(const std::shared_ptr<const Lease>& lease, Leases& to) {
+  for (size_t i = to.size(); i > 0; --i) {
+    if (to[i - 1].get() == lease.get()) return;
   }
+  to.push_back(lease);
 }
 
 }  // namespace
@@ -123,7 +122,7 @@ absl::StatusOr<const Block*> Decoder::FindBlock(size_t index) const {
       absl::StrCat("there is no block ", index, " of ", blocks_.size()));
 }
 
-void Decoder::Use(const std::shared_ptr<const Lease>& lease) { Merge({lease}, used_); }
+void Decoder::Use(const std::shared_ptr<const Lease>& lease) { AddLease(lease, used_); }
 
 absl::StatusOr<absl::Span<const std::byte>> Decoder::Bytes(size_t index) {
   absl::StatusOr<const Block*> block = FindBlock(index);
@@ -137,7 +136,7 @@ absl::StatusOr<Buffer> Decoder::TakeBuffer(size_t index) {
   if (!block.ok()) return block.status();
   if (!(*block)->temporary()) {
     Use((*block)->lease());
-    return Buffer(**block).ReadOnly();
+    return Buffer(**block).IntoReadOnly();
   }
   const absl::Span<const std::byte> content = (*block)->content();
   absl::StatusOr<Buffer> copy = Buffer::Allocate(content.size());
@@ -147,7 +146,9 @@ absl::StatusOr<Buffer> Decoder::TakeBuffer(size_t index) {
 
 absl::StatusOr<Object> Decoder::DecodeChild(schemas::Payload::Reader payload) {
   absl::StatusOr<Object> child = message_.DecodeUnguarded(payload);
-  if (child.ok()) Merge(child->leases(), used_);
+  if (child.ok()) {
+    for (const std::shared_ptr<const Lease>& lease : child->leases()) Use(lease);
+  }
   return child;
 }
 

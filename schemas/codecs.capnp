@@ -60,18 +60,17 @@ struct NdArray {
 
   layout @1 :Layout;
   enum Layout {
-    rowMajor @0;     # C order, no gaps
-    columnMajor @1;  # Fortran order, no gaps
-    strided @2;      # `extents` holds the strides as well
+    rowMajor @0;     # C order, no gaps, from the block's start
+    columnMajor @1;  # Fortran order, no gaps, from the block's start
+    strided @2;      # anywhere in the block
+    vector @3;       # one-dimensional, no gaps: the block's whole content
   }
 
   extents @2 :List(Int64);
-  # The shape, one extent a dimension (rank 0: empty; at most 32). With layout `strided`, as many strides follow, in bytes:
-  # multiples of the element's alignment, of either sign, not 0 where the extent is above 1.
-
-  byteOffset @3 :UInt64;
-  # Where in the block element [0, ..., 0] lies; a multiple of the element's alignment. Every element that the extents and
-  # strides reach lies inside the block's content.
+  # The shape, one extent a dimension (rank 0: empty; at most 32). Layout `vector`: nothing; the extent follows from the
+  # block. Layout `strided`: as many strides follow, in bytes, multiples of the element's alignment, of either sign, not 0
+  # where the extent is above 1; and then where in the block element [0, ..., 0] lies, in bytes, a multiple of the element's
+  # alignment. Every element that the extents and strides reach lies inside the block's content.
 }
 
 struct Record {

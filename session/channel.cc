@@ -1,5 +1,7 @@
 #include "slabpipe/session/channel.h"
 
+#include <algorithm>
+#include <bit>
 #include <string>
 #include <utility>
 #include <vector>
@@ -34,6 +36,12 @@ absl::Status Channel::Send(absl::FunctionRef<void(schemas::Message::Builder)> fi
   absl::Status sent = pipe_->Send(builder, descriptors, wait);
   if (sent.ok()) memory.Commit();
   return sent;
+}
+
+// For the next message, if one of `words` did not fit. REQUIRES: the turn, and no builder.
+void Channel::GrowScratch(size_t words) {
+  if (words <= scratch_.size() || scratch_.size() >= kMostScratchWords) return;
+  scratch_ = std::vector<capnp::word>(std::min(std::bit_ceil(words), kMostScratchWords));
 }
 
 absl::StatusOr<std::unique_ptr<Received>> Channel::Receive(const Wait& wait) {
@@ -83,7 +91,11 @@ absl::Status Channel::TakeTurn(const Wait& wait) {
 
 ValueMessage::~ValueMessage() {
   encoder_.reset();
-  builder_.reset();
+  if (builder_.has_value()) {
+    const size_t words = builder_->sizeInWords();
+    builder_.reset();
+    channel_.GrowScratch(words);
+  }
   if (has_turn_) channel_.pool_.turn().Release();
 }
 

@@ -14,7 +14,6 @@
 
 #include <capnp/message.h>
 
-#include <array>
 #include <atomic>
 #include <memory>
 #include <optional>
@@ -79,10 +78,15 @@ class Channel {
   absl::Status AddPeerCodecs(schemas::Message::Reader message);
   std::atomic<bool> closed_ = false;
 
+  static constexpr size_t kLeastScratchWords = 512;
+  static constexpr size_t kMostScratchWords = size_t{1} << 17;
+  void GrowScratch(size_t words);
+
   // The sender's, guarded by the pool's turn:
   std::vector<const Codec*> sent_codecs_;  // by number
-  // What most messages fit in. Zero whenever no message is being built.
-  std::array<capnp::word, 1024> scratch_ = {};
+  // Messages are built here, in one piece, if they fit. Zero whenever none is. Grows with the
+  // messages.
+  std::vector<capnp::word> scratch_ = std::vector<capnp::word>(kLeastScratchWords);
   // The receiver's. Replaced as a whole, because decoders on other threads use the old one.
   std::shared_ptr<const PeerCodecs> peer_codecs_;
 };

@@ -2,6 +2,7 @@
 
 #include <cxxabi.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -31,6 +32,8 @@ namespace {
 
 constexpr int kBadSetUp = 2;
 constexpr int kBadMain = 3;
+// The allocator's own upper bound for both (mallopt(3)) is 32 MiB.
+constexpr int kLargestKeptAllocation = 32 << 20;
 // Main sends its hello before it does anything else.
 constexpr absl::Duration kHelloTimeout = absl::Seconds(30);
 
@@ -329,6 +332,12 @@ bool Worker::Server::Log(LogSeverity severity, absl::string_view text) {
 
 Worker::Worker(int argc, char** argv) : codecs_(BuiltInCodecs()) {
   if (argc > 0) absl::InitializeSymbolizer(argv[0]);
+#ifdef __GLIBC__
+  // The arguments and results of a call come and go as a whole. By default the allocator would give
+  // their memory back to the kernel after each call, and get it again, page by page, in the next.
+  ::mallopt(M_MMAP_THRESHOLD, kLargestKeptAllocation);
+  ::mallopt(M_TRIM_THRESHOLD, 2 * kLargestKeptAllocation);
+#endif
   // What is printed reaches main line by line, as on a terminal, and is not lost in a buffer if the
   // worker is killed.
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
