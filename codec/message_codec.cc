@@ -65,6 +65,7 @@ absl::Status Sizer::AddChild(AnyRef model) { return message_.PrepareModel(model)
 absl::StatusOr<absl::Span<std::byte>> Encoder::AddBlock(size_t size_bytes, bool temporary) {
   absl::StatusOr<Block> block = message_.pool_.Alloc(size_bytes, temporary);
   if (!block.ok()) return block.status();
+  block->Populate();
   blocks_.push_back(*std::move(block));
   return blocks_.back().mutable_bytes();
 }
