@@ -39,10 +39,13 @@ constexpr int64_t kStreamedTileRows = 256;
 
 int64_t TileCount(int64_t extent, int64_t tile) { return (extent - 1) / tile + 1; }
 
+// Where waking another thread begins to pay. Elements take longer than bytes.
+constexpr size_t kParallelBytes = kParallelCopyBytes / 2;
+
 // Calls run(begin, end) for pieces of [0, count) that make up all of it; `bytes` is what one of
 // `count` has. Shares them with helper threads if all of them are many.
 void InChunks(int64_t count, size_t bytes, absl::FunctionRef<void(int64_t, int64_t)> run) {
-  if (static_cast<size_t>(count) < kParallelCopyBytes / bytes) return run(0, count);
+  if (static_cast<size_t>(count) < kParallelBytes / bytes) return run(0, count);
   const auto step = static_cast<int64_t>(std::max<size_t>(kCopyChunkBytes / bytes, 1));
   HelperThreads::Shared().ForEach(static_cast<size_t>((count - 1) / step + 1), [&](size_t chunk) {
     const int64_t begin = static_cast<int64_t>(chunk) * step;

@@ -1,5 +1,6 @@
 #include "slabpipe/transport/helper_threads.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -8,7 +9,10 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstdio>
 #include <system_error>
+
+#include "slabpipe/transport/unique_fd.h"
 
 namespace slabpipe {
 namespace {
@@ -21,13 +25,33 @@ constexpr size_t kMaxSharedThreads = 3;
 // its own to somebody else gets that one.
 constexpr std::chrono::microseconds kSpin(50);
 
+// After so many chunks it is asked again whether processors are idle.
+constexpr size_t kChunksBetweenLooks = 4;
+
+size_t Processors() {
+  static const auto processors = static_cast<size_t>(std::max(::sysconf(_SC_NPROCESSORS_ONLN), 1L));
+  return processors;
+}
+
 // Processors that this thread may run on.
 size_t UsableProcessors() {
   cpu_set_t usable;
   if (::sched_getaffinity(0, sizeof(usable), &usable) == 0) {
     return static_cast<size_t>(CPU_COUNT(&usable));
   }
-  return std::thread::hardware_concurrency();  // more of them than a cpu_set_t has
+  return Processors();  // more of them than a cpu_set_t has
+}
+
+// Threads on this machine that run or wait for a processor, this one included; more than there are
+// processors if the kernel does not say. Takes 3 us. Source: /proc/loadavg, the first half of the
+// fourth field, proc(5).
+size_t RunnableThreads() {
+  const UniqueFd file(::open("/proc/loadavg", O_RDONLY | O_CLOEXEC));
+  char text[128];
+  const ssize_t length = file.valid() ? ::read(file.get(), text, sizeof(text) - 1) : -1;
+  text[std::max<ssize_t>(length, 0)] = '\0';
+  size_t runnable = 0;
+  return std::sscanf(text, "%*f %*f %*f %zu", &runnable) == 1 ? runnable : Processors() + 1;
 }
 
 // New threads inherit the mask: signals are for the program's own threads, but for those that an
@@ -58,15 +82,16 @@ void Pause() {
 
 // Lives on the stack of its caller, from Post to the end of Withdraw.
 struct HelperThreads::Job {
-  // Does what is left to do. Returns how many chunks.
-  size_t Work() {
-    size_t done = 0;
-    // relaxed: the counter only deals out chunks. What a helper needs to see of its caller it has
-    // seen through mutex_, when it found the job.
-    for (size_t chunk; (chunk = next.fetch_add(1, std::memory_order_relaxed)) < count; ++done) {
+  // Does what is left to do, `most` chunks at most. Returns how many chunks.
+  size_t Work(size_t most) {
+    for (size_t done = 0; done < most; ++done) {
+      // relaxed: the counter only deals out chunks. What a helper needs to see of its caller it has
+      // seen through mutex_, when it found the job.
+      const size_t chunk = next.fetch_add(1, std::memory_order_relaxed);
+      if (chunk >= count) return done;
       work(chunk);
     }
-    return done;
+    return most;
   }
   bool finished() const { return next.load(std::memory_order_relaxed) >= count; }
 
@@ -80,8 +105,8 @@ struct HelperThreads::Job {
   std::atomic<size_t> helpers{0};
 };
 
-HelperThreads::HelperThreads(size_t max_threads)
-    : max_threads_(max_threads), process_id_(::getpid()) {}
+HelperThreads::HelperThreads(size_t max_threads, HelpWhen when)
+    : max_threads_(max_threads), when_(when), process_id_(::getpid()) {}
 
 HelperThreads::~HelperThreads() {
   {
@@ -99,9 +124,13 @@ HelperThreads& HelperThreads::Shared() {
 
 void HelperThreads::ForEach(size_t count, absl::FunctionRef<void(size_t)> work) {
   Job job = {.work = work, .count = count, .seats = 0};
-  const size_t helpers = HelpersWanted(count);
-  const bool posted = helpers > 0 && Post(job, helpers);
-  job.Work();
+  const size_t most_helpers = MostHelpers(count);
+  bool posted = false;
+  while (most_helpers > 0 && !posted && !job.finished()) {
+    posted = Post(job, most_helpers);
+    if (!posted) job.Work(kChunksBetweenLooks);
+  }
+  job.Work(count);
   if (posted) Withdraw(job);
 }
 
@@ -115,27 +144,29 @@ uint64_t HelperThreads::chunks_helped() const {
   return chunks_helped_;
 }
 
-// Does not touch the mutex in a forked process: it may have been locked when the fork happened.
-size_t HelperThreads::HelpersWanted(size_t count) const {
-  if (count <= 1 || max_threads_ == 0) return 0;
-  const size_t processors = UsableProcessors();
-  if (processors <= 1 || ::getpid() != process_id_) return 0;
-  return std::min({max_threads_, processors - 1, count - 1});
+// As far as the caller's processors allow. Does not touch the mutex in a forked process: it may have
+// been locked when the fork happened.
+size_t HelperThreads::MostHelpers(size_t count) const {
+  if (count <= 1 || max_threads_ == 0 || ::getpid() != process_id_) return 0;
+  return std::min({max_threads_, UsableProcessors() - 1, count - 1});
 }
 
-// False if nobody could help.
-bool HelperThreads::Post(Job& job, size_t helpers) {
+// False if nobody can help now.
+bool HelperThreads::Post(Job& job, size_t most_helpers) {
+  if (when_ == HelpWhen::kProcessorsAreIdle) {
+    const size_t runnable = RunnableThreads();
+    if (runnable >= Processors()) return false;
+    most_helpers = std::min(most_helpers, Processors() - runnable);
+  }
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    // The callers of other jobs need their processors themselves.
-    if (helpers <= jobs_.size()) return false;
-    StartThreads(helpers);
-    job.seats = std::min(helpers - jobs_.size(), threads_.size());
+    StartThreads(most_helpers);
+    job.seats = std::min(most_helpers, threads_.size());
     if (job.seats == 0) return false;
-    helpers = job.seats;
+    most_helpers = job.seats;
     jobs_.push_back(&job);
   }
-  for (; helpers > 0; --helpers) job_posted_.notify_one();
+  for (; most_helpers > 0; --most_helpers) job_posted_.notify_one();
   return true;
 }
 
@@ -185,7 +216,12 @@ void HelperThreads::Help() {
     --job->seats;
     job->helpers.fetch_add(1, std::memory_order_relaxed);
     lock.unlock();
-    const size_t done = job->Work();
+    size_t done = 0, latest;
+    do {
+      latest = job->Work(kChunksBetweenLooks);
+      done += latest;
+    } while (latest == kChunksBetweenLooks &&
+             (when_ == HelpWhen::kAlways || RunnableThreads() <= Processors()));
     lock.lock();
     chunks_helped_ += done;
     // Pairs with the acquire in Withdraw. The last that is done with the job, which is gone then.

@@ -3,8 +3,11 @@
 //   HelperThreads::Shared().ForEach(chunks, [&](size_t chunk) { Copy(chunk); });
 //
 // The caller works, too: it and the helpers take chunks from one counter. A helper that gets no
-// processor takes none, so it costs the caller no more than the system call that wakes it; one that
-// has taken a chunk is waited for, so a chunk should be short: some ten microseconds.
+// processor takes none, so it costs the caller no more than the system call that wakes it. But one
+// that loses its processor in the middle of a chunk is waited for, as long as the scheduler pleases,
+// which is milliseconds where others compute. So helpers are woken only if a processor is idle,
+// which is looked at now and then while the work goes on, and stop when none is any more; and a
+// chunk should be short: some ten to some hundred microseconds.
 //
 // Threads are made when they are first wanted, sleep between calls, take no signals, and are no
 // more than the processors that the caller may run on, less one. Where none can be made, or in a
@@ -30,11 +33,14 @@
 
 namespace slabpipe {
 
+// When to wake them.
+enum class HelpWhen { kAlways, kProcessorsAreIdle };
+
 // Thread-safe.
 class HelperThreads {
  public:
-  // REQUIRES: max_threads is small; it is a bound, no wish.
-  explicit HelperThreads(size_t max_threads);
+  // `max_threads` is a bound, no wish. kAlways is for tests.
+  explicit HelperThreads(size_t max_threads, HelpWhen when = HelpWhen::kProcessorsAreIdle);
   // REQUIRES: no ForEach is going on.
   ~HelperThreads();
   HelperThreads(const HelperThreads&) = delete;
@@ -54,14 +60,15 @@ class HelperThreads {
  private:
   struct Job;
 
-  size_t HelpersWanted(size_t count) const;
-  bool Post(Job& job, size_t helpers);
+  size_t MostHelpers(size_t count) const;
+  bool Post(Job& job, size_t most_helpers);
   void Withdraw(Job& job);
   void StartThreads(size_t count);
   Job* FindOpenJob();
   void Help();
 
   const size_t max_threads_;
+  const HelpWhen when_;
   const pid_t process_id_;  // whose threads they are
 
   mutable std::mutex mutex_;  // guards all below

@@ -3,7 +3,7 @@
 //   CopyBytes(block.data(), array.data(), array.size());
 //
 // Below kParallelCopyBytes this is memcpy. From there on helper threads (helper_threads.h) take
-// parts of it, if they get a processor; if not, it takes as long as memcpy. From kStreamedCopyBytes
+// parts of it if processors are idle; if not, it takes as long as memcpy. From kStreamedCopyBytes
 // on the bytes go past the caches, which could not hold them.
 
 #ifndef SLABPIPE_TRANSPORT_PARALLEL_COPY_H_
@@ -13,8 +13,10 @@
 
 namespace slabpipe {
 
-// Where waking another thread begins to pay: see bench/copy_benchmark.cc.
-inline constexpr size_t kParallelCopyBytes = size_t{4} << 20;
+// Where waking another thread begins to pay: see bench/copy_benchmark.cc. On an idle machine it does
+// from half of this on; but where others come and go, the copy should be long enough to make up for
+// a helper that has to be waited for now and then.
+inline constexpr size_t kParallelCopyBytes = size_t{8} << 20;
 
 // What a thread takes at once: large enough that taking it costs nothing, small enough to be waited
 // for (some 40 microseconds).

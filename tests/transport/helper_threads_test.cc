@@ -74,14 +74,14 @@ class HelperThreadsTest : public ::testing::Test {
 };
 
 TEST_F(HelperThreadsTest, DoesEachChunkOnce) {
-  HelperThreads helpers(3);
+  HelperThreads helpers(3, HelpWhen::kAlways);
   for (const size_t count : {0, 1, 2, 3, 7, 1000}) {
     EXPECT_EQ(TimesDone(helpers, count), std::vector<int>(count, 1)) << count;
   }
 }
 
 TEST_F(HelperThreadsTest, HasNoThreadBeforeThereIsWorkToShare) {
-  HelperThreads helpers(3);
+  HelperThreads helpers(3, HelpWhen::kAlways);
   EXPECT_EQ(helpers.threads(), 0u);
   TimesDone(helpers, 1);
   EXPECT_EQ(helpers.threads(), 0u);
@@ -89,7 +89,7 @@ TEST_F(HelperThreadsTest, HasNoThreadBeforeThereIsWorkToShare) {
 
 TEST_F(HelperThreadsTest, ChunksAreDoneAtTheSameTime) {
   if (Processors() < 2) GTEST_SKIP() << "there is one processor";
-  HelperThreads helpers(1);
+  HelperThreads helpers(1, HelpWhen::kAlways);
   for (int round = 0; round < 100; ++round) {
     Barrier both(2);  // one thread alone would wait forever
     helpers.ForEach(2, [&](size_t) { both.Pass(); });
@@ -100,7 +100,7 @@ TEST_F(HelperThreadsTest, ChunksAreDoneAtTheSameTime) {
 
 TEST_F(HelperThreadsTest, ThreadsAreFewerThanProcessorsAndWithinTheBound) {
   for (const size_t bound : {0, 1, 2, 100}) {
-    HelperThreads helpers(bound);
+    HelperThreads helpers(bound, HelpWhen::kAlways);
     TimesDone(helpers, 1000);
     EXPECT_LE(helpers.threads(), bound);
     EXPECT_LT(helpers.threads(), Processors());
@@ -108,14 +108,14 @@ TEST_F(HelperThreadsTest, ThreadsAreFewerThanProcessorsAndWithinTheBound) {
 }
 
 TEST_F(HelperThreadsTest, OnOneProcessorTheCallerWorksAlone) {
-  HelperThreads helpers(3);
+  HelperThreads helpers(3, HelpWhen::kAlways);
   const OneProcessor one;
   EXPECT_EQ(TimesDone(helpers, 1000), std::vector<int>(1000, 1));
   EXPECT_EQ(helpers.threads(), 0u);
 }
 
 TEST_F(HelperThreadsTest, AThreadLaterBoundToOneProcessorIsHelpedNoMore) {
-  HelperThreads helpers(3);
+  HelperThreads helpers(3, HelpWhen::kAlways);
   TimesDone(helpers, 1000);
   const OneProcessor one;
   const uint64_t helped = helpers.chunks_helped();
@@ -124,7 +124,7 @@ TEST_F(HelperThreadsTest, AThreadLaterBoundToOneProcessorIsHelpedNoMore) {
 }
 
 TEST_F(HelperThreadsTest, ManyCallersAtOnceGetTheirOwnWorkDone) {
-  HelperThreads helpers(3);
+  HelperThreads helpers(3, HelpWhen::kAlways);
   std::vector<std::thread> callers;
   for (size_t caller = 0; caller < 8; ++caller) {
     callers.emplace_back([&, caller] {
@@ -138,7 +138,7 @@ TEST_F(HelperThreadsTest, ManyCallersAtOnceGetTheirOwnWorkDone) {
 }
 
 TEST_F(HelperThreadsTest, AForkedChildWorksAlone) {
-  HelperThreads helpers(3);
+  HelperThreads helpers(3, HelpWhen::kAlways);
   TimesDone(helpers, 1000);  // whatever threads there are, the child has none of them
   EXPECT_TRUE(tests::PassesInChild([&] {
     const uint64_t helped = helpers.chunks_helped();
@@ -160,7 +160,7 @@ TEST_F(HelperThreadsTest, WhereNoThreadCanBeMadeTheCallerWorksAlone) {
     // The C library may have kept the stacks of threads that are no more.
     std::vector<std::thread> hoard;
     EXPECT_THROW(for (;;) hoard.emplace_back([] { ::pause(); }), std::system_error);
-    HelperThreads helpers(3);
+    HelperThreads helpers(3, HelpWhen::kAlways);
     EXPECT_EQ(TimesDone(helpers, 1000), std::vector<int>(1000, 1));
     EXPECT_EQ(helpers.threads(), 0u);
     ::_exit(::testing::Test::HasFailure() ? 1 : 0);  // threads that sleep can't be joined
@@ -169,7 +169,7 @@ TEST_F(HelperThreadsTest, WhereNoThreadCanBeMadeTheCallerWorksAlone) {
 
 TEST_F(HelperThreadsTest, HelpersTakeNoneOfTheProgramsSignals) {
   if (Processors() < 2) GTEST_SKIP() << "there is one processor";
-  HelperThreads helpers(1);
+  HelperThreads helpers(1, HelpWhen::kAlways);
   Barrier both(2);
   std::atomic<int> blocking{0};
   helpers.ForEach(2, [&](size_t) {
@@ -179,6 +179,23 @@ TEST_F(HelperThreadsTest, HelpersTakeNoneOfTheProgramsSignals) {
     if (::sigismember(&mask, SIGTERM) && ::sigismember(&mask, SIGCHLD)) ++blocking;
   });
   EXPECT_EQ(blocking, 1) << "the helper does, the caller does not";
+}
+
+TEST_F(HelperThreadsTest, WhoeverAsksForIdleProcessorsGetsItsWorkDoneWithoutThem) {
+  // One thread more than there are processors, all of them computing.
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> busy;
+  for (long i = 0; i <= ::sysconf(_SC_NPROCESSORS_ONLN); ++i) {
+    busy.emplace_back([&stop] {
+      while (!stop.load(std::memory_order_relaxed)) continue;
+    });
+  }
+  HelperThreads helpers(3, HelpWhen::kProcessorsAreIdle);
+  for (const size_t count : {2, 1000}) {
+    EXPECT_EQ(TimesDone(helpers, count), std::vector<int>(count, 1));
+  }
+  stop = true;
+  for (std::thread& thread : busy) thread.join();
 }
 
 TEST_F(HelperThreadsTest, TheSharedOnesMayBeUsedFromAnywhere) {
