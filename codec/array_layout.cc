@@ -1,12 +1,12 @@
 #include "slabpipe/codec/array_layout.h"
 
 #include <algorithm>
-#include <cstring>
 #include <limits>
 #include <numeric>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "slabpipe/codec/strided_copy.h"
 
 namespace slabpipe {
 namespace {
@@ -60,80 +60,6 @@ absl::Status OutOfBlock(absl::string_view what, uint64_t content_bytes) {
   return absl::InvalidArgumentError(
       absl::StrCat(what, " lies outside the block's ", content_bytes, " bytes"));
 }
-
-// Copies along one axis at a time, the last ones of `axes` in the innermost loops.
-class ElementCopier {
- public:
-  ElementCopier(const ArrayLayout& from, const ArrayLayout& to, Axes axes, size_t element_bytes)
-      : from_(from), to_(to), axes_(std::move(axes)), run_bytes_(element_bytes) {
-    JoinInnerAxes();
-  }
-
-  void Copy(const std::byte* from, std::byte* to) const { CopyAxis(0, from, to); }
-
- private:
-  // Elements that lie side by side in both layouts are copied in one go.
-  void JoinInnerAxes() {
-    while (!axes_.empty()) {
-      const size_t axis = axes_.back();
-      const int64_t run = static_cast<int64_t>(run_bytes_);
-      if (from_.shape[axis] != 1 && (from_.strides[axis] != run || to_.strides[axis] != run))
-        return;
-      run_bytes_ *= static_cast<size_t>(from_.shape[axis]);
-      axes_.pop_back();
-    }
-  }
-
-  void CopyAxis(size_t depth, const std::byte* from, std::byte* to) const {
-    if (depth == axes_.size()) {
-      std::memcpy(to, from, run_bytes_);
-      return;
-    }
-    const size_t axis = axes_[depth];
-    const int64_t extent = from_.shape[axis];
-    if (depth + 1 == axes_.size()) {
-      CopyRow(extent, from, from_.strides[axis], to, to_.strides[axis]);
-      return;
-    }
-    for (int64_t i = 0; i < extent; ++i) {
-      CopyAxis(depth + 1, from + i * from_.strides[axis], to + i * to_.strides[axis]);
-    }
-  }
-
-  // The innermost loop, with sizes that the compiler turns into single moves.
-  void CopyRow(int64_t count, const std::byte* from, int64_t from_stride, std::byte* to,
-               int64_t to_stride) const {
-    switch (run_bytes_) {
-      case 1:
-        return CopyRuns<1>(count, from, from_stride, to, to_stride);
-      case 2:
-        return CopyRuns<2>(count, from, from_stride, to, to_stride);
-      case 4:
-        return CopyRuns<4>(count, from, from_stride, to, to_stride);
-      case 8:
-        return CopyRuns<8>(count, from, from_stride, to, to_stride);
-      case 16:
-        return CopyRuns<16>(count, from, from_stride, to, to_stride);
-      default:
-        for (int64_t i = 0; i < count; ++i) {
-          std::memcpy(to + i * to_stride, from + i * from_stride, run_bytes_);
-        }
-    }
-  }
-
-  template <size_t kBytes>
-  static void CopyRuns(int64_t count, const std::byte* from, int64_t from_stride, std::byte* to,
-                       int64_t to_stride) {
-    for (int64_t i = 0; i < count; ++i) {
-      std::memcpy(to + i * to_stride, from + i * from_stride, kBytes);
-    }
-  }
-
-  const ArrayLayout& from_;
-  const ArrayLayout& to_;
-  Axes axes_;
-  size_t run_bytes_;
-};
 
 }  // namespace
 
@@ -227,7 +153,7 @@ bool IsContiguous(const ArrayLayout& layout, size_t element_bytes, Order order) 
 void CopyElements(const ArrayLayout& from_layout, const std::byte* from,
                   const ArrayLayout& to_layout, std::byte* to, size_t element_bytes) {
   if (ElementCount(from_layout.shape) == 0) return;
-  ElementCopier(from_layout, to_layout, AxesBySpeed(to_layout), element_bytes).Copy(from, to);
+  StridedCopy(from_layout, to_layout, element_bytes).Run(from, to);
 }
 
 std::string ShapeName(absl::Span<const int64_t> shape) {

@@ -59,8 +59,9 @@ ArrayLayout PackedLayout(const ArrayLayout& layout, size_t element_bytes);
 // without elements has both.
 bool IsContiguous(const ArrayLayout& layout, size_t element_bytes, Order order);
 
-// Copies each element of `from` to its place in `to`. REQUIRES: equal shapes; both layouts fit
-// their memory, which does not overlap.
+// Copies each element of `from` to its place in `to`, at the speed of memory, big arrays by more
+// than one thread (strided_copy.h). REQUIRES: equal shapes; both layouts fit their memory, which
+// does not overlap; no two elements of `to` lie in the same place.
 void CopyElements(const ArrayLayout& from_layout, const std::byte* from,
                   const ArrayLayout& to_layout, std::byte* to, size_t element_bytes);
 

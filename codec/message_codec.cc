@@ -1,7 +1,6 @@
 #include "slabpipe/codec/message_codec.h"
 
 #include <algorithm>
-#include <cstring>
 #include <limits>
 #include <utility>
 
@@ -9,6 +8,7 @@
 #include "slabpipe/codec/codec_limits.h"
 #include "slabpipe/codec/value_wire.h"
 #include "slabpipe/transport/kj_boundary.h"
+#include "slabpipe/transport/parallel_copy.h"
 
 namespace slabpipe {
 namespace {
@@ -64,6 +64,7 @@ absl::Status Sizer::AddChild(AnyRef model) { return message_.PrepareModel(model)
 absl::StatusOr<absl::Span<std::byte>> Encoder::AddBlock(size_t size_bytes, bool temporary) {
   absl::StatusOr<Block> block = message_.pool_.Alloc(size_bytes, temporary);
   if (!block.ok()) return block.status();
+  block->Populate();
   blocks_.push_back(*std::move(block));
   return blocks_.back().mutable_bytes();
 }
@@ -82,7 +83,7 @@ absl::Status Encoder::AddBytes(absl::Span<const std::byte> bytes) {
   if (bytes.empty()) return absl::OkStatus();
   absl::StatusOr<absl::Span<std::byte>> target = AddBlock(bytes.size());
   if (!target.ok()) return target.status();
-  std::memcpy(target->data(), bytes.data(), bytes.size());
+  CopyBytes(target->data(), bytes.data(), bytes.size());
   CountCopy(bytes.size());
   return absl::OkStatus();
 }
@@ -140,7 +141,7 @@ absl::StatusOr<Buffer> Decoder::TakeBuffer(size_t index) {
   }
   const absl::Span<const std::byte> content = (*block)->content();
   absl::StatusOr<Buffer> copy = Buffer::Allocate(content.size());
-  if (copy.ok()) std::copy(content.begin(), content.end(), copy->mutable_data());
+  if (copy.ok()) CopyBytes(copy->mutable_data(), content.data(), content.size());
   return copy;
 }
 

@@ -16,6 +16,7 @@ absl::StatusOr<AnyNdArray> NewSharedArray(ShmPool& pool, ElementType type,
   if (bytes > 0) {
     absl::StatusOr<Block> block = pool.AllocLasting(bytes);
     if (!block.ok()) return block.status();
+    block->Populate();  // whoever wants an array writes it
     buffer = Buffer(*std::move(block));
   }
   const std::byte* origin = buffer.data();

@@ -106,6 +106,9 @@ class Block {
   absl::Span<const std::byte> content() const { return {data(), content_size_}; }
   // All of the block, writable; empty unless this side owns the segment.
   absl::Span<std::byte> mutable_bytes() const;
+  // To be called before all of the block is written: see Segment::Populate. REQUIRES: this side
+  // owns the segment.
+  void Populate() const { lease_->segment().Populate(offset_, size_); }
   // Says how many of the bytes are in use. REQUIRES: content_size <= size().
   void set_content_size(size_t content_size) { content_size_ = content_size; }
 

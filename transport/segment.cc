@@ -4,8 +4,10 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <fstream>
 #include <limits>
 #include <utility>
@@ -13,6 +15,12 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "slabpipe/transport/helper_threads.h"
+
+// In the kernel since 5.14; older C libraries don't declare it.
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 
 namespace slabpipe {
 namespace {
@@ -48,6 +56,31 @@ int ForeseeableError(size_t size_bytes) {
   return 0;
 }
 
+// A block that is populated takes at most so much of what follows with it.
+constexpr size_t kMostAheadBytes = size_t{256} << 10;
+
+// From this size on, pages are populated by more than one thread, so many bytes at a time: threads
+// that work on the same page table, which is one of 2 MiB, would keep each other waiting.
+constexpr size_t kParallelPopulateBytes = size_t{4} << 20;
+constexpr size_t kPageTableBytes = size_t{2} << 20;
+
+// Makes the pages of [begin, end) ready for writing. Kernels before 5.14 can't, and then each page
+// is made ready when it is written to. Source: madvise(2), MADV_POPULATE_WRITE.
+void PopulatePages(std::byte* begin, std::byte* end) {
+  const auto populate = [](std::byte* from, std::byte* to) {
+    ::madvise(from, static_cast<size_t>(to - from), MADV_POPULATE_WRITE);
+  };
+  const auto bytes = static_cast<size_t>(end - begin);
+  if (bytes < kParallelPopulateBytes) return populate(begin, end);
+  const size_t skew = reinterpret_cast<uintptr_t>(begin) % kPageTableBytes;
+  const size_t chunks = (skew + bytes - 1) / kPageTableBytes + 1;
+  HelperThreads::Shared().ForEach(chunks, [=](size_t chunk) {
+    const size_t from = chunk == 0 ? 0 : chunk * kPageTableBytes - skew;
+    const size_t to = std::min((chunk + 1) * kPageTableBytes - skew, bytes);
+    populate(begin + from, begin + to);
+  });
+}
+
 // What has run out, and where its limit is set.
 absl::string_view ExhaustedLimit(int error_number) {
   switch (error_number) {
@@ -81,6 +114,19 @@ Segment::Segment(std::string name, std::byte* mapping, size_t size_bytes, bool w
 Segment::~Segment() {
   ::munmap(mapping_, size_bytes_);
   if (!unlink_path_.empty()) ::shm_unlink(unlink_path_.c_str());
+}
+
+void Segment::Populate(size_t offset, size_t size_bytes) const {
+  const size_t end = offset + size_bytes;
+  size_t begin = populated_bytes_.load(std::memory_order_relaxed);
+  if (end <= begin) return;
+  // Blocks are handed out one behind the other: some of what follows is made ready with this one,
+  // so that many small blocks are few system calls.
+  const size_t target = std::min(size_bytes_, end + std::min(end, kMostAheadBytes));
+  // Of two threads that come at the same time one does it all.
+  if (!populated_bytes_.compare_exchange_strong(begin, target, std::memory_order_relaxed)) return;
+  begin -= begin % static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  PopulatePages(mapping_ + begin, mapping_ + target);
 }
 
 bool IsValidSegmentName(absl::string_view name) {

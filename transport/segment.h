@@ -13,6 +13,7 @@
 #ifndef SLABPIPE_TRANSPORT_SEGMENT_H_
 #define SLABPIPE_TRANSPORT_SEGMENT_H_
 
+#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -45,6 +46,14 @@ class Segment {
   // For the owner of a segment that travels as a descriptor; -1 otherwise. Borrowed.
   int descriptor() const { return descriptor_.get(); }
 
+  // To be called by the owner that is about to write all of [offset, offset + size_bytes), in
+  // ascending order of offsets: gets the pages that have not been touched yet ready at once, which
+  // takes half the time of one page fault each, and less where helper threads find an idle
+  // processor (helper_threads.h). Costs next to nothing for pages that are ready, and nothing but
+  // time if it does not work: the bytes are the same before and after. REQUIRES: the range lies
+  // inside the segment, which is writable.
+  void Populate(size_t offset, size_t size_bytes) const;
+
  private:
   const std::string name_;
   std::byte* const mapping_;
@@ -52,6 +61,8 @@ class Segment {
   const bool writable_;
   const UniqueFd descriptor_;
   const std::string unlink_path_;
+  // Up to here Populate has been. Relaxed: a hint, of which a stale value costs only time.
+  mutable std::atomic<size_t> populated_bytes_{0};
 };
 
 // Creates and opens segments of one kind. Implementations are thread-safe.

@@ -15,6 +15,8 @@
 #include <limits>
 #include <memory>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
@@ -25,6 +27,11 @@
 #include "slabpipe/tests/testing/status_matchers.h"
 #include "slabpipe/transport/memfd_segment.h"
 #include "slabpipe/transport/posix_segment.h"
+
+// In the kernel since 5.14; older C libraries don't declare it.
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 
 namespace slabpipe {
 namespace {
@@ -86,6 +93,73 @@ TEST_P(SegmentTest, HasItsMemoryReserved) {
                 : ::stat(absl::StrCat("/dev/shm/", segment->name()).c_str(), &object),
             0);
   EXPECT_GE(static_cast<size_t>(object.st_blocks) * 512, kBytes);
+}
+
+// Page faults that writing a byte to each page takes.
+int64_t FaultsOfWriting(const Segment& segment, size_t offset, size_t size_bytes) {
+  const int64_t before = tests::PageFaults();
+  for (size_t at = 0; at < size_bytes; at += 4096) {
+    segment.mutable_data()[offset + at] = std::byte{1};
+  }
+  return tests::PageFaults() - before;
+}
+
+TEST_P(SegmentTest, WhatHasBeenPopulatedIsWrittenWithoutPageFaults) {
+  if (tests::kSanitized) GTEST_SKIP() << "sanitizers write to pages of their own";
+  for (const size_t pages : {16, 256, 1024, 2500}) {
+    const size_t bytes = pages * 4096;
+    std::unique_ptr<Segment> segment = Create(bytes);
+    segment->Populate(0, bytes);
+    void* mapping = segment->mutable_data();
+    if (::madvise(mapping, 4096, MADV_POPULATE_WRITE) != 0) GTEST_SKIP() << "an old kernel";
+    EXPECT_LT(FaultsOfWriting(*segment, 0, bytes), static_cast<int64_t>(pages / 4)) << pages;
+  }
+}
+
+TEST_P(SegmentTest, IsPopulatedPieceByPiece) {
+  if (tests::kSanitized) GTEST_SKIP() << "sanitizers write to pages of their own";
+  constexpr size_t kPieceBytes = 8000;  // no multiple of a page
+  constexpr size_t kPieces = 500;
+  std::unique_ptr<Segment> segment = Create(kPieceBytes * kPieces);
+  if (::madvise(segment->mutable_data(), 1, MADV_POPULATE_WRITE) != 0) {
+    GTEST_SKIP() << "an old kernel";
+  }
+  int64_t faults = 0;
+  for (size_t piece = 0; piece < kPieces; ++piece) {
+    segment->Populate(piece * kPieceBytes, kPieceBytes);
+    faults += FaultsOfWriting(*segment, piece * kPieceBytes, kPieceBytes);
+  }
+  EXPECT_LT(faults, static_cast<int64_t>(kPieces / 4));
+}
+
+TEST_P(SegmentTest, PopulatingKeepsWhatIsThere) {
+  constexpr size_t kBytes = (9 << 20) + 123;
+  std::unique_ptr<Segment> segment = Create(kBytes);
+  memset(segment->mutable_data(), 7, kBytes);
+  segment->Populate(0, 1);
+  segment->Populate(100, 0);
+  segment->Populate(kBytes - 1, 1);
+  segment->Populate(0, kBytes);
+  EXPECT_TRUE(std::all_of(segment->data(), segment->data() + kBytes,
+                          [](std::byte b) { return b == std::byte{7}; }));
+}
+
+TEST_P(SegmentTest, IsPopulatedByManyThreadsAtOnce) {
+  constexpr size_t kThreads = 6;
+  constexpr size_t kBytes = 6 << 20;
+  std::unique_ptr<Segment> segment = Create(kBytes);
+  std::vector<std::thread> threads;
+  for (size_t thread = 0; thread < kThreads; ++thread) {
+    threads.emplace_back([&, thread] {
+      const size_t piece = kBytes / kThreads;
+      segment->Populate(thread * piece, piece);
+      memset(segment->mutable_data() + thread * piece, static_cast<int>(thread + 1), piece);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (size_t at = 0; at < kBytes; at += 4096) {
+    ASSERT_EQ(segment->data()[at], static_cast<std::byte>(at / (kBytes / kThreads) + 1));
+  }
 }
 
 TEST_P(SegmentTest, ReaderSeesWhatTheOwnerWrites) {
