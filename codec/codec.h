@@ -159,7 +159,7 @@ class Decoder {
   Decoder(MessageDecoder& message, schemas::Payload::Reader payload)
       : message_(message), payload_(payload) {}
 
-  size_t block_count() const { return blocks_.size(); }
+  size_t block_count() const { return payload_.getRefCount(); }
   // The content of block `index`. Of a temporary block: valid until Decode returns. Otherwise: as
   // long as what Decode returns. INVALID_ARGUMENT if there is no such block.
   absl::StatusOr<absl::Span<const std::byte>> Bytes(size_t index);
@@ -192,12 +192,11 @@ class Decoder {
   friend class MessageDecoder;
   using Children = capnp::List<schemas::Payload>::Reader;
   const Children& children();
-  absl::StatusOr<const Block*> FindBlock(size_t index) const;
+  absl::StatusOr<Block> FindBlock(size_t index) const;
   void Use(const std::shared_ptr<const Lease>& lease);
 
   MessageDecoder& message_;
   schemas::Payload::Reader payload_;
-  Blocks blocks_;
   std::optional<Children> children_;
   Leases used_;  // of the blocks that were asked for and of the children
 };

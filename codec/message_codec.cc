@@ -88,7 +88,10 @@ absl::Status Encoder::AddBytes(absl::Span<const std::byte> bytes) {
   return absl::OkStatus();
 }
 
-void Encoder::CountCopy(size_t bytes) { message_.pool_.CountCopy(bytes); }
+void Encoder::CountCopy(size_t bytes) {
+  ++message_.copies_;
+  message_.bytes_copied_ += bytes;
+}
 
 absl::Status Encoder::EncodeChild(AnyRef model, schemas::Payload::Builder payload) {
   return message_.EncodeModel(model, payload);
@@ -117,31 +120,33 @@ absl::Status Encoder::InitChildren(size_t count) {
 
 // Decoder
 
-absl::StatusOr<const Block*> Decoder::FindBlock(size_t index) const {
-  if (index < blocks_.size()) return &blocks_[index];
-  return absl::InvalidArgumentError(
-      absl::StrCat("there is no block ", index, " of ", blocks_.size()));
+absl::StatusOr<Block> Decoder::FindBlock(size_t index) const {
+  if (index >= block_count()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("there is no block ", index, " of ", block_count()));
+  }
+  return message_.memory_.Attach(uint64_t{payload_.getFirstRef()} + index);
 }
 
 void Decoder::Use(const std::shared_ptr<const Lease>& lease) { AddLease(lease, used_); }
 
 absl::StatusOr<absl::Span<const std::byte>> Decoder::Bytes(size_t index) {
-  absl::StatusOr<const Block*> block = FindBlock(index);
+  const absl::StatusOr<Block> block = FindBlock(index);
   if (!block.ok()) return block.status();
-  if (!(*block)->temporary()) Use((*block)->lease());
-  return (*block)->content();
+  if (!block->temporary()) Use(block->lease());
+  return block->content();
 }
 
 absl::StatusOr<Buffer> Decoder::TakeBuffer(size_t index) {
-  absl::StatusOr<const Block*> block = FindBlock(index);
+  absl::StatusOr<Block> block = FindBlock(index);
   if (!block.ok()) return block.status();
-  if (!(*block)->temporary()) {
-    Use((*block)->lease());
-    return Buffer(**block).IntoReadOnly();
+  if (!block->temporary()) {
+    Use(block->lease());
+    return Buffer(*std::move(block)).IntoReadOnly();
   }
-  const absl::Span<const std::byte> content = (*block)->content();
+  const absl::Span<const std::byte> content = block->content();
   absl::StatusOr<Buffer> copy = Buffer::Allocate(content.size());
-  if (copy.ok()) CopyBytes(copy->mutable_data(), content.data(), content.size());
+  if (copy.ok()) std::copy(content.begin(), content.end(), copy->mutable_data());
   return copy;
 }
 
@@ -244,6 +249,7 @@ absl::StatusOr<uint16_t> MessageEncoder::CodecIndex(const Codec* codec) {
 void MessageEncoder::Finish(absl::FunctionRef<schemas::MemoryTable::Builder()> init_table,
                             std::vector<int>& descriptors) {
   CloseSlab();
+  if (copies_ > 0) pool_.CountCopies(copies_, bytes_copied_);
   memory_.Write(init_table, descriptors);
 }
 
@@ -288,10 +294,8 @@ absl::StatusOr<Object> MessageDecoder::DecodeUnguarded(schemas::Payload::Reader 
   }
   absl::StatusOr<const Codec*> codec = CodecOf(payload);
   if (!codec.ok()) return codec.status();
+  if (absl::Status counted = CountBlocks(payload); !counted.ok()) return counted;
   Decoder decoder(*this, payload);
-  if (absl::Status attached = AttachBlocks(payload, decoder.blocks_); !attached.ok()) {
-    return attached;
-  }
   absl::StatusOr<Object> object = (*codec)->DecodeObject(decoder);
   if (!object.ok()) return InCodec(**codec, object.status());
   object->Hold(std::move(decoder.used_));
@@ -309,22 +313,18 @@ absl::StatusOr<const Codec*> MessageDecoder::CodecOf(schemas::Payload::Reader pa
   return entry.codec;
 }
 
-absl::Status MessageDecoder::AttachBlocks(schemas::Payload::Reader payload, Blocks& blocks) {
+// Payloads don't share references. Many that claim the same ones are few bytes to send and much
+// work to read.
+absl::Status MessageDecoder::CountBlocks(schemas::Payload::Reader payload) {
   const uint64_t count = payload.getRefCount();
-  // Payloads don't share references. Many that claim the same ones are few bytes to send and much
-  // work to read.
-  attached_ += count;
-  if (attached_ > kMaxUsesOfARef * (uint64_t{memory_.ref_count()} + 1)) {
+  claimed_ += count;
+  if (claimed_ > kMaxUsesOfARef * (uint64_t{memory_.ref_count()} + 1)) {
     return absl::DataLossError("the message's payloads claim more blocks than it has");
   }
-  const uint64_t first = payload.getFirstRef();
-  for (uint64_t i = first; i < first + count; ++i) {
-    absl::StatusOr<Block> block =
-        memory_.Attach(static_cast<uint32_t>(std::min<uint64_t>(i, UINT32_MAX)));
-    if (!block.ok()) return block.status();
-    blocks.push_back(*std::move(block));
-  }
-  return absl::OkStatus();
+  if (payload.getFirstRef() + count <= memory_.ref_count() || count == 0) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat("a payload claims references ", payload.getFirstRef(),
+                                          " to ", payload.getFirstRef() + count - 1, " of ",
+                                          memory_.ref_count(), " in the message"));
 }
 
 void PeerCodecs::Add(const CodecRegistry& registry, std::string name) {

@@ -104,6 +104,8 @@ class MessageEncoder {
   std::vector<const Codec*>& codecs_;  // by number
   const size_t known_codecs_;          // so many of them the peer knew before this message
   bool committed_ = false;
+  uint64_t copies_ = 0;  // of values into the slab
+  uint64_t bytes_copied_ = 0;
 };
 
 // The codecs that a peer uses, by the numbers that it gave them. Immutable once shared.
@@ -137,14 +139,14 @@ class MessageDecoder {
   friend class Decoder;
   absl::StatusOr<Object> DecodeUnguarded(schemas::Payload::Reader payload);
   absl::StatusOr<const Codec*> CodecOf(schemas::Payload::Reader payload);
-  absl::Status AttachBlocks(schemas::Payload::Reader payload, Blocks& blocks);
+  absl::Status CountBlocks(schemas::Payload::Reader payload);
 
   const CodecRegistry& registry_;
   const std::shared_ptr<const PeerCodecs> codecs_;
   const IncomingMemory& memory_;
   const uint64_t max_payloads_;
   uint64_t payloads_ = 0;  // decoded so far
-  uint64_t attached_ = 0;  // blocks, by all of these
+  uint64_t claimed_ = 0;   // blocks, by all of these
   int depth_ = 0;
 };
 

@@ -80,6 +80,7 @@ class Connection {
 
   const std::vector<TargetInfo>& targets() const { return targets_; }
   pid_t pid() const { return process_.pid(); }
+  const MessagePipe& pipe() const { return channel_->pipe(); }
   // Why nothing can be called any more; OK while it can.
   absl::Status over() const;
   // Whether it was this side that ended it, or is about to: by Shutdown or Kill.

@@ -198,7 +198,13 @@ std::optional<WorkerEnd> Session::Core::last_end() const {
 
 SessionStats Session::Core::stats() const {
   std::lock_guard<std::mutex> lock(mutex_);
-  return {.pool = pool_.stats(), .calls = calls_, .restarts = workers_ > 0 ? workers_ - 1 : 0};
+  SessionStats stats = {
+      .pool = pool_.stats(), .calls = calls_, .restarts = workers_ > 0 ? workers_ - 1 : 0};
+  if (connection_ != nullptr) {
+    stats.messages_sent = connection_->pipe().messages_sent();
+    stats.message_bytes_sent = connection_->pipe().bytes_sent();
+  }
+  return stats;
 }
 
 absl::StatusOr<Session> Session::Start(SessionOptions options) {

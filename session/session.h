@@ -94,6 +94,9 @@ struct SessionStats {
   ShmPoolStats pool;
   uint64_t calls = 0;     // begun
   uint64_t restarts = 0;  // workers started after the first
+  // Sent to the worker that runs now: messages, and their size without what lies in shared memory.
+  uint64_t messages_sent = 0;
+  uint64_t message_bytes_sent = 0;
 };
 
 // Movable. Thread-safe, but for being moved and destroyed.

@@ -250,7 +250,7 @@ absl::Status IncomingMemory::AcceptRefs(schemas::MemoryTable::Reader table) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Block> IncomingMemory::Attach(uint32_t index) const {
+absl::StatusOr<Block> IncomingMemory::Attach(uint64_t index) const {
   if (index >= refs_.size()) {
     return absl::DataLossError(
         absl::StrCat("there is no reference ", index, " of ", refs_.size(), " in the message"));

@@ -94,7 +94,7 @@ class IncomingMemory {
 
   uint32_t ref_count() const { return static_cast<uint32_t>(refs_.size()); }
   // The block of ref `index`, which Accept has checked. DATA_LOSS if there is no such ref.
-  absl::StatusOr<Block> Attach(uint32_t index) const;
+  absl::StatusOr<Block> Attach(uint64_t index) const;
 
  private:
   // A ref that has been checked.

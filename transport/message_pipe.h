@@ -121,6 +121,8 @@ class MessagePipe {
   // How many messages have been sent and received whole. Thread-safe.
   virtual uint64_t messages_sent() const = 0;
   virtual uint64_t messages_received() const = 0;
+  // The size of all messages sent, framing not counted. Thread-safe.
+  virtual uint64_t bytes_sent() const = 0;
 };
 
 }  // namespace slabpipe

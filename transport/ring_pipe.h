@@ -75,6 +75,9 @@ class RingPipe : public MessagePipe {
   bool Arm() override;
   uint64_t messages_sent() const override { return sent_.load(std::memory_order_relaxed); }
   uint64_t messages_received() const override { return received_.load(std::memory_order_relaxed); }
+  uint64_t bytes_sent() const override {
+    return ring_bytes_sent_.load(std::memory_order_relaxed) + socket_->bytes_sent();
+  }
 
   // Has `pool` exchange leases through the control blocks, if there is a ring. To be called when
   // the set-up is complete, before anything else is sent or received.
@@ -99,6 +102,7 @@ class RingPipe : public MessagePipe {
   bool begun_ = false;            // the ring is in use
 
   std::atomic<uint64_t> sent_ = 0;
+  std::atomic<uint64_t> ring_bytes_sent_ = 0;
   std::atomic<uint64_t> received_ = 0;
   mutable std::once_flag watch_once_;
   mutable UniqueFd watch_;  // an epoll instance: the bell, and whether the peer is gone

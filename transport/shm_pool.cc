@@ -200,8 +200,8 @@ void ShmPool::ResetPeer(std::string peer_prefix) {
   if (taken) turn_.Release();
 }
 
-void ShmPool::CountCopy(size_t bytes) {
-  copies_.fetch_add(1, std::memory_order_relaxed);
+void ShmPool::CountCopies(uint64_t copies, uint64_t bytes) {
+  copies_.fetch_add(copies, std::memory_order_relaxed);
   bytes_copied_.fetch_add(bytes, std::memory_order_relaxed);
 }
 

@@ -122,8 +122,8 @@ class ShmPool {
   // Whoever writes a message that uses this pool has the turn from before Clear until it is sent.
   MessageTurn& turn() { return turn_; }
 
-  // For statistics: somebody copied a value into a block of this pool's.
-  void CountCopy(size_t bytes);
+  // For statistics: somebody copied so many values into blocks of this pool's.
+  void CountCopies(uint64_t copies, uint64_t bytes);
   ShmPoolStats stats() const;
 
   // The two halves, for MessageMemory. Never null.

@@ -120,7 +120,10 @@ absl::Status SocketPipe::Send(capnp::MessageBuilder& message, absl::Span<const i
         "belong into arrays, and many arrays into several messages"));
   }
   absl::Status sent = SendParts(std::move(parts), descriptors, wait, begun);
-  if (sent.ok()) ++next_sent_;
+  if (sent.ok()) {
+    ++next_sent_;
+    bytes_sent_ += header.body_bytes;
+  }
   return sent;
 }
 

@@ -73,6 +73,8 @@ class SocketPipe : public MessagePipe {
     return next_received_.load(std::memory_order_relaxed);
   }
 
+  uint64_t bytes_sent() const override { return bytes_sent_.load(std::memory_order_relaxed); }
+
   // For a pipe on top of this one.
   // As Send; calls `begun` as soon as the message counts as sent, before all of it is out.
   absl::Status Send(capnp::MessageBuilder& message, absl::Span<const int> descriptors,
@@ -131,6 +133,7 @@ class SocketPipe : public MessagePipe {
 
   // The sender's:
   std::atomic<uint64_t> next_sent_ = 0;
+  std::atomic<uint64_t> bytes_sent_ = 0;
   std::vector<std::byte> unsent_;  // the rest of a message whose wait ended in the middle
 
   // The receiver's:
