@@ -102,6 +102,7 @@ void Connection::Kill() {
 
 absl::Status Connection::ShakeHands(HelloInfo hello, RingPipe& pipe, Deadline deadline) {
   const Wait wait = {.deadline = deadline};
+  pipe.ExpectCancellation(interrupt_);
   std::vector<int> descriptors;
   hello.ring = pipe_options_.ring_bytes > 0;
   hello.spin = pipe_options_.spin;

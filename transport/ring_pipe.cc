@@ -1,5 +1,6 @@
 #include "slabpipe/transport/ring_pipe.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <sys/epoll.h>
 
@@ -21,6 +22,14 @@ enum Offered { kControl, kMainMessage, kMainRoom, kWorkerMessage, kWorkerRoom, k
 void Add(std::atomic<uint64_t>& counter, uint64_t count) {
   counter.store(counter.load(std::memory_order_relaxed) + count, std::memory_order_relaxed);
 }
+
+// What the epoll instance tells of.
+enum Watched : uint32_t { kBell, kGone, kCancelled };
+
+// A bell must have room for one more ring when its listener goes to sleep, or that ring wakes nobody.
+// It is rung at most once a message, with 8 bytes; a pipe takes 65,536. So after this many messages
+// it is silenced.
+constexpr uint64_t kMessagesBetweenSilences = 4096;
 
 absl::Status PeerGone() { return absl::UnavailableError("the peer is gone"); }
 
@@ -273,17 +282,52 @@ absl::Status RingPipe::AwaitFrame(const Wait& wait) {
     return absl::OkStatus();
   }
   const int64_t start = MonotonicNanoseconds() - budget;  // about: the clock is not read before
-  absl::Status slept =
-      SleepUntil(ready, ring_->mine().wants_message, ring_->message_bell.listener.get(), wait);
+  const bool usual = wait.meanwhile == nullptr &&
+                     (wait.cancellation == nullptr || wait.cancellation == expected_) && fd() >= 0;
+  absl::Status slept = usual ? SleepForMessage(wait)
+                             : SleepUntil(ready, ring_->mine().wants_message,
+                                          ring_->message_bell.listener.get(), wait);
   ring_->ShowCpu();
   spin.Slept(MonotonicNanoseconds() - start);
   return slept;
+}
+
+// The usual sleep, in as few system calls as can be: one.
+absl::Status RingPipe::SleepForMessage(const Wait& wait) {
+  std::array<epoll_event, 3> events;
+  std::atomic<uint32_t>& wants = ring_->mine().wants_message;
+  if (messages_received() - silenced_at_ >= kMessagesBetweenSilences) {
+    SilenceDoorbell(ring_->message_bell.listener.get());
+    silenced_at_ = messages_received();
+  }
+  wants.store(1, std::memory_order_seq_cst);  // pairs with WakeReceiver
+  absl::Status status;
+  if (!ring_->reader.HasFrame()) {
+    const bool endless = wait.deadline.is_never();
+    const timespec timeout = endless ? timespec{} : absl::ToTimespec(wait.deadline.Remaining());
+    const int count = ::epoll_pwait2(watch_.get(), events.data(), events.size(),
+                                     endless ? nullptr : &timeout, nullptr);
+    uint32_t told = 0;
+    for (int i = 0; i < count; ++i) told |= 1u << events[static_cast<size_t>(i)].data.u32;
+    if ((told & 1u << kCancelled) != 0 && wait.cancellation != nullptr) {
+      status = absl::CancelledError("the wait was cancelled");
+    } else if ((told & 1u << kGone) != 0 && !ring_->reader.HasFrame()) {
+      status = socket_->End(PeerGone());
+    } else if (count == 0) {
+      status = absl::DeadlineExceededError("the deadline has passed");
+    } else if (count < 0 && errno != EINTR) {
+      status = absl::InternalError(absl::ErrnoToStatus(errno, "epoll_pwait2").message());
+    }
+  }
+  wants.store(0, std::memory_order_relaxed);  // read too late it costs a needless ring
+  return status;
 }
 
 // Sleeps until the bell rings, or `ready` turns out to be so already. UNAVAILABLE if the peer is
 // gone and has left nothing.
 absl::Status RingPipe::SleepUntil(absl::FunctionRef<bool()> ready, std::atomic<uint32_t>& wants,
                                   int listener, const Wait& wait) {
+  SilenceDoorbell(listener);                  // of earlier rings
   wants.store(1, std::memory_order_seq_cst);  // pairs with WakeReceiver, WakeSender
   absl::Status status;
   if (!ready()) {
@@ -297,19 +341,25 @@ absl::Status RingPipe::SleepUntil(absl::FunctionRef<bool()> ready, std::atomic<u
   return status;
 }
 
+// SUBTLE: the bell is watched for edges: each ring is one, and so the bell need not be silenced
+// after each.
+void RingPipe::MakeWatch() const {
+  watch_ = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
+  const auto watch = [this](int descriptor, uint32_t events, Watched what) {
+    epoll_event event = {.events = events, .data = {.u32 = what}};
+    if (descriptor < 0 || !watch_.valid()) return;
+    if (::epoll_ctl(watch_.get(), EPOLL_CTL_ADD, descriptor, &event) != 0) watch_.reset();
+  };
+  const auto gone = socket_->peer_gone_fds();
+  watch(ring_->message_bell.listener.get(), EPOLLIN | EPOLLET, kBell);
+  watch(gone[0].fd, EPOLLRDHUP, kGone);
+  watch(gone[1].fd, EPOLLIN, kGone);
+  if (expected_ != nullptr) watch(expected_->fd(), EPOLLIN, kCancelled);
+}
+
 int RingPipe::fd() const {
   if (!begun_) return socket_->fd();
-  std::call_once(watch_once_, [this] {
-    watch_ = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
-    const auto watch = [this](int descriptor, uint32_t events) {
-      epoll_event event = {.events = events, .data = {}};
-      if (descriptor >= 0) ::epoll_ctl(watch_.get(), EPOLL_CTL_ADD, descriptor, &event);
-    };
-    const auto gone = socket_->peer_gone_fds();
-    watch(ring_->message_bell.listener.get(), EPOLLIN);
-    watch(gone[0].fd, EPOLLRDHUP);
-    watch(gone[1].fd, EPOLLIN);
-  });
+  std::call_once(watch_once_, [this] { MakeWatch(); });
   return watch_.get();
 }
 

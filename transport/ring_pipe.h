@@ -66,6 +66,10 @@ class RingPipe : public MessagePipe {
   static absl::StatusOr<std::pair<std::unique_ptr<RingPipe>, std::unique_ptr<RingPipe>>> CreatePair(
       const PipeOptions& options = {});
 
+  // A cancellation with which most waits will come: these are cheaper then. It must outlive the
+  // pipe. REQUIRES: nobody sends or receives yet.
+  void ExpectCancellation(const Cancellation& cancellation) { expected_ = &cancellation; }
+
   absl::Status Send(capnp::MessageBuilder& message, absl::Span<const int> descriptors,
                     const Wait& wait) override;
   absl::StatusOr<IncomingMessage> Receive(const Wait& wait) override;
@@ -89,8 +93,10 @@ class RingPipe : public MessagePipe {
 
   absl::Status AwaitRoom(size_t body_bytes, const Wait& wait);
   absl::Status AwaitFrame(const Wait& wait);
+  absl::Status SleepForMessage(const Wait& wait);
   absl::Status SleepUntil(absl::FunctionRef<bool()> ready, std::atomic<uint32_t>& wants,
                           int listener, const Wait& wait);
+  void MakeWatch() const;
   absl::StatusOr<IncomingMessage> TakeMessage(const RingFrame& frame);
   void WakeReceiver();
   void WakeSender();
@@ -105,9 +111,12 @@ class RingPipe : public MessagePipe {
   std::atomic<uint64_t> ring_bytes_sent_ = 0;
   std::atomic<uint64_t> received_ = 0;
   mutable std::once_flag watch_once_;
-  mutable UniqueFd watch_;  // an epoll instance: the bell, and whether the peer is gone
-  bool by_socket_ = false;  // the receiver's: the next message comes through the socket
-  bool armed_ = false;      // the receiver's: the peer has been told to ring
+  // An epoll instance: the message bell, whether the peer is gone, the expected cancellation.
+  mutable UniqueFd watch_;
+  const Cancellation* expected_ = nullptr;
+  uint64_t silenced_at_ = 0;  // the receiver's: messages received when the bell was last silenced
+  bool by_socket_ = false;    // the receiver's: the next message comes through the socket
+  bool armed_ = false;        // the receiver's: the peer has been told to ring
 };
 
 }  // namespace slabpipe
