@@ -1,0 +1,135 @@
+"""What is measured: cases, sizes, modes, and how long each may take."""
+
+import dataclasses
+
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
+
+SIZES = (4 * KIB, 64 * KIB, MIB, 16 * MIB, 64 * MIB, 256 * MIB, GIB)
+ARRAY_CASES = ("in-copied", "out-copied", "echo", "in-reserved", "out-reserved")
+RESERVED = ("in-reserved", "out-reserved")
+PLACES = ("two-cores", "one-core", "free", "asleep")
+FIRST_TOUCH_SIZES = (64 * KIB, MIB, 16 * MIB, 64 * MIB)
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    name: str
+    size: int  # bytes; callers of case "callers"
+    mode: str
+    count: int  # at most so many samples a round
+    budget_ms: int  # and so long a round
+    rounds: int
+    kinds: tuple  # of contestants that are asked
+
+    @property
+    def key(self):
+        return (self.name, self.size, self.mode)
+
+
+def size_name(size):
+    for unit, name in ((GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")):
+        if size >= unit:
+            return "%d %s" % (size // unit, name)
+    return "%d B" % size
+
+
+@dataclasses.dataclass(frozen=True)
+class Scale:
+    """How much of everything."""
+
+    rounds: int
+    big_rounds: int  # above 64 MiB
+    small_ms: int
+    asleep_ms: int
+    array_ms: int
+    largest: int  # array that is copied
+    largest_of_peers: int  # but for in-copied, untouched
+    steady_calls: int
+    steady_ms: int
+    traced_calls: int
+
+
+FULL = Scale(7, 3, 400, 400, 120, GIB, 64 * MIB, 1000000, 60000, 200000)
+QUICK = Scale(3, 1, 100, 160, 30, 64 * MIB, 16 * MIB, 100000, 8000, 200000)
+TINY = Scale(1, 1, 5, 20, 2, 64 * KIB, 64 * KIB, 1000, 500, 1000)  # for the test of all this
+
+_EVERYBODY = ("slabpipe", "peer")
+
+
+def _small(scale):
+    for place in PLACES:
+        budget = scale.asleep_ms if place == "asleep" else scale.small_ms
+        if place in ("two-cores", "free"):
+            yield Case("ring", 64, place, 500000, budget, scale.rounds, ("floor",))
+        yield Case("ping-pong", 64, place, 500000, budget, scale.rounds, ("floor",))
+        yield Case("small", 64, place, 500000, budget, scale.rounds, _EVERYBODY)
+
+
+def _copies(scale, size, mode, rounds):
+    for name in ("memcpy", "memcpy-by-two"):
+        yield Case(name, size, mode, 20000, scale.array_ms, rounds, ("floor",))
+
+
+def _arrays(scale, size):
+    rounds = scale.rounds if size <= 64 * MIB else scale.big_rounds
+    for mode in ("untouched", "touched"):
+        if size <= scale.largest:
+            yield from _copies(scale, size, mode, rounds)
+        for name in ARRAY_CASES:
+            if size > scale.largest and (name not in RESERVED or mode == "touched"):
+                continue
+            plain = name == "in-copied" and mode == "untouched" and size <= scale.largest
+            peers_too = name not in RESERVED and (plain or size <= scale.largest_of_peers)
+            # Reserved arrays are compared with a small call, which takes more samples.
+            budget = scale.array_ms * (2 if name in RESERVED else 1)
+            kinds = _EVERYBODY if peers_too else ("slabpipe",)
+            yield Case(name, size, mode, 20000, budget, rounds, kinds)
+
+
+def _many(scale):
+    for mode in ("untouched", "touched"):
+        yield Case("memcpy-of-many", 2500, mode, 1000, scale.array_ms * 2, scale.rounds, ("floor",))
+        budget, rounds = scale.array_ms * 3, scale.rounds
+        yield Case("many-copied", 2500, mode, 1000, budget, rounds, _EVERYBODY)
+        yield Case("many-reserved", 2500, mode, 1000, budget, rounds, ("slabpipe",))
+    yield Case("many-reserved-each", 2500, "untouched", 1000, budget, rounds, ("slabpipe",))
+
+
+def _callers(scale):
+    for callers in (1, 8, 32):
+        budget = scale.small_ms * 2
+        yield Case("callers", callers, "free", 500000, budget, scale.rounds, ("slabpipe",))
+
+
+def _life(scale):
+    budget, rounds = scale.small_ms * 2, scale.rounds
+    yield Case("spawn", 0, "free", 100, budget, rounds, ("floor",))
+    yield Case("start", 0, "free", 100, budget, rounds, _EVERYBODY)
+    yield Case("kill", 0, "free", 100, budget, rounds, ("floor",))
+    yield Case("death", 0, "free", 100, budget, rounds, ("slabpipe",))
+
+
+def _first_touch(scale):
+    for size in FIRST_TOUCH_SIZES:
+        if size > scale.largest:
+            continue
+        for name in ("touch-by-memcpy", "touch-by-pwrite", "touch-by-populate"):
+            yield Case(name, size, "untouched", 100, scale.array_ms, scale.rounds, ("floor",))
+        yield Case("first-touch", size, "free", 100, scale.array_ms, scale.rounds, ("slabpipe",))
+
+
+def _steady(scale):
+    calls, budget = scale.steady_calls, scale.steady_ms
+    yield Case("steady", 64, "arrays", calls, budget, 1, ("slabpipe",))
+
+
+def plan(scale):
+    """All cases, in the order of a round."""
+    cases = [*_small(scale), *_many(scale), *_callers(scale), *_life(scale)]
+    for size in SIZES:
+        cases.extend(_arrays(scale, size))
+    cases.extend(_first_touch(scale))
+    cases.extend(_steady(scale))
+    return cases
