@@ -20,8 +20,8 @@ namespace {
 // The kernel's read and write order the plain bytes: what was stored before a write is seen after
 // the read that it ended.
 struct Mailboxes {
-  Small there;
-  Small back;
+  Small there = {};
+  Small back = {};
 };
 
 bool Wake(int event) {

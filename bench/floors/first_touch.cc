@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "slabpipe/bench/floors/floors.h"
-#include "slabpipe/bench/harness/clock.h"
 #include "slabpipe/bench/harness/array_work.h"
+#include "slabpipe/bench/harness/clock.h"
 #include "slabpipe/bench/harness/cpus.h"
 #include "slabpipe/bench/harness/repeat.h"
 #include "slabpipe/transport/unique_fd.h"

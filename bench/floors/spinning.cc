@@ -43,7 +43,7 @@ class BareRing {
  private:
   struct alignas(128) Slot {
     std::atomic<uint64_t> sequence = kNever;
-    Small payload;
+    Small payload = {};
   };
   bool HasWaitedLong() {
     const int64_t now = NowNs();

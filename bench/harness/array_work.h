@@ -47,14 +47,15 @@ absl::Status CheckLook(double seen, double expected);
 
 // The small call's 64 bytes: a number, and filling.
 struct Small {
-  uint64_t number = 0;
-  char filling[56] = {};
+  uint64_t number;
+  char filling[56];
 };
 static_assert(sizeof(Small) == 64);
 
 // What the worker answers to a small call. Both sides check all of the filling.
 inline Small SmallRequest(uint64_t number) {
-  Small small = {.number = number};
+  Small small;
+  small.number = number;
   std::memset(small.filling, static_cast<int>(number & 0x7f), sizeof(small.filling));
   return small;
 }

@@ -66,8 +66,7 @@ absl::StatusOr<Measurement> MeasureManyCopied(const Request& request) {
 absl::StatusOr<Measurement> MeasureManyReserved(const Request& request) {
   absl::StatusOr<Session*> session = SharedSession(request.mode);
   if (!session.ok()) return session.status();
-  absl::StatusOr<NdArray<double>> all =
-      (*session)->NewArray<double>({kManyArrays, kManyElements});
+  absl::StatusOr<NdArray<double>> all = (*session)->NewArray<double>({kManyArrays, kManyElements});
   if (!all.ok()) return all.status();
   std::vector<NdArray<double>> arrays;
   std::vector<double*> firsts;
