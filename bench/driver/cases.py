@@ -61,7 +61,7 @@ _EVERYBODY = ("slabpipe", "peer")
 def _small(scale):
     for place in PLACES:
         budget = scale.asleep_ms if place == "asleep" else scale.small_ms
-        if place in ("two-cores", "free"):
+        if place == "two-cores":
             yield Case("ring", 64, place, 500000, budget, scale.rounds, ("floor",))
         yield Case("ping-pong", 64, place, 500000, budget, scale.rounds, ("floor",))
         yield Case("small", 64, place, 500000, budget, scale.rounds, _EVERYBODY)

@@ -21,11 +21,17 @@ _STYLE = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
+    "axes.axisbelow": True,
     "grid.color": "#e4e4e4",
     "legend.frameon": False,
     "legend.fontsize": 9.5,
     "lines.linewidth": 1.6,
 }
+
+
+def number_name(number):
+    """Three digits, never in powers of ten."""
+    return "%.0f" % number if abs(number) >= 1000 else "%.3g" % number
 
 
 def time_name(us):
@@ -131,7 +137,7 @@ def bars(rows, one):
         axes.set_xscale("log")
         axes.set_xlim(min(0.5, min(values) / 2), max(s["high"] for *_, s in rows) * 4)
         for place, (_, _, spread) in enumerate(rows):
-            text = " %.3g" % spread["median"]
+            text = " " + number_name(spread["median"])
             axes.text(max(spread["high"], spread["median"]), place, text, va="center")
         axes.axvline(1, color="#444444", linewidth=1, linestyle="--")
         axes.set_yticks(range(len(rows)))

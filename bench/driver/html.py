@@ -21,6 +21,7 @@ th { font-weight: 600; background: #f6f6f6; } td.text, th.text { text-align: lef
 td.wide { white-space: normal; min-width: 16rem; }
 td small, th small { color: #666; font-weight: normal; }
 tr.ours td { background: #fdf1f1; } tr.floor td { background: #f4f4f4; }
+summary { cursor: pointer; color: #0645ad; margin: .4rem 0; }
 .ok { color: #17722b; font-weight: 600; } .short { color: #b3261e; font-weight: 600; }
 """
 
@@ -62,6 +63,11 @@ def figure(title, svg):
 
 def figures(pieces):
     return '<div class="figures">\n%s</div>\n' % "".join(pieces) if pieces else ""
+
+
+def details(title, content):
+    """Shown when it is opened."""
+    return "<details><summary>%s</summary>%s</details>\n" % (escape(title), content)
 
 
 def section(name, title, *content):

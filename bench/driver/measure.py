@@ -53,7 +53,10 @@ def _run_case(results, processes, lost, contestants, case, commands):
         try:
             if name not in processes:
                 processes[name] = process.Process(commands[name])
-            results.add(name, case, processes[name].ask(case))
+            began = time.monotonic()
+            answer = processes[name].ask(case)
+            answer["seconds"] = round(time.monotonic() - began, 3)  # all of it, untimed parts too
+            results.add(name, case, answer)
         except (process.Broken, OSError) as error:
             print("\nbench: %s broke in %s: %s" % (name, " ".join(_words(case)), error), flush=True)
             results.add_broken(name, case, str(error))

@@ -8,8 +8,9 @@ from driver.cases import size_name
 def _goals(judged):
     rows = []
     for goal in judged:
-        spread = "" if goal.low is None else "%.3g - %.3g" % (goal.low, goal.high)
-        value = "-" if goal.value is None else "%.3g" % goal.value
+        name = charts.number_name
+        spread = "" if goal.low is None else "%s - %s" % (name(goal.low), name(goal.high))
+        value = "-" if goal.value is None else name(goal.value)
         bound = ("at least %g" if goal.at_least else "below %g" if goal.strictly else "%g") % (
             goal.bound
         )
@@ -56,6 +57,7 @@ def render(run, results, able, judged):
     reached = sum(goal.ok for goal in judged)
     parts = [
         ("goals", "Goals", _goals(judged)),
+        ("ratios", "Ratios", sections.overview(view)),
         ("small", "Small call", sections.small(view)),
         ("arrays", "Arrays", sections.arrays(view)),
         ("many", "2,500 arrays", sections.many(view)),

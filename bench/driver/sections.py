@@ -1,7 +1,7 @@
 """The parts of the page, each from the results of its cases."""
 
 from driver import cases, charts, html
-from driver.charts import time_name
+from driver.charts import number_name, time_name
 from driver.html import Raw, Text, paragraph
 
 
@@ -31,14 +31,14 @@ class View:
 
 
 def _with_spread(spread, name):
-    text = "%s <small>%s - %s</small>"
+    text = "%s<br><small>%s - %s</small>"
     return Raw(text % (name(spread["median"]), name(spread["low"]), name(spread["high"])))
 
 
 def _ratio(ours, floor):
     if ours is None or floor is None or floor["median"] <= 0:
         return "-"
-    return "%.3g" % (ours["median"] / floor["median"])
+    return number_name(ours["median"] / floor["median"])
 
 
 def _row_class(contestant):
@@ -48,20 +48,22 @@ def _row_class(contestant):
 _PLACES = {
     "two-cores": "two cores",
     "one-core": "one core",
-    "free": "wherever the scheduler puts them",
+    "free": "not pinned",
     "asleep": "two cores, both asleep before each call",
 }
 
 
 def _floor_of_place(waiting, place):
-    return "ring" if waiting == "spins" and place in ("two-cores", "free") else "ping-pong"
+    if waiting == "spins" and place in ("two-cores", "free"):
+        return ("floors", "ring", 64, "two-cores")
+    return ("floors", "ping-pong", 64, place)
 
 
 def _small_table(view, waiting):
     head, rows, classes = [""], [], []
     for place in cases.PLACES:
         head += [_PLACES[place], "p99", "/ floor"]
-    floors = {p: ("floors", _floor_of_place(waiting, p), 64, p) for p in cases.PLACES}
+    floors = {p: _floor_of_place(waiting, p) for p in cases.PLACES}
     everyone = [("floor", "floor", floors)]
     for c in view.by_waiting(waiting):
         keys = {p: (c.name, "small", 64, p) for p in cases.PLACES}
@@ -95,13 +97,51 @@ def small(view):
         if series and charts.available:
             figures.append(html.figure("64 B: " + _PLACES[place], charts.distribution(series)))
     return (
-        paragraph("64 bytes there and back through the whole API of each, checked on both sides.")
+        paragraph(
+            "64 bytes there and back through the whole API of each, checked on both sides. Asleep: "
+            "both sides were left alone for 2 ms before each call."
+        )
         + html.figures(figures)
         + "<h3>Those that spin, beside the bare ring (on one core and asleep: ping-pong)</h3>"
         + _small_table(view, "spins")
         + "<h3>Those that block, beside a bare blocking ping-pong</h3>"
         + _small_table(view, "blocks")
     )
+
+
+_OVERVIEW = (
+    ("small, two cores", "small", 64, "two-cores"),
+    ("small, one core", "small", 64, "one-core"),
+    ("small, asleep", "small", 64, "asleep"),
+    ("4 KiB in", "in-copied", 4 * cases.KIB, "untouched"),
+    ("1 MiB in", "in-copied", cases.MIB, "untouched"),
+    ("16 MiB in", "in-copied", 16 * cases.MIB, "untouched"),
+    ("1 GiB in", "in-copied", cases.GIB, "untouched"),
+    ("1 MiB in, touched", "in-copied", cases.MIB, "touched"),
+    ("1 MiB out", "out-copied", cases.MIB, "untouched"),
+    ("1 MiB both ways", "echo", cases.MIB, "untouched"),
+    ("2,500 arrays", "many-copied", 2500, "untouched"),
+    ("start", "start", 0, "free"),
+)
+
+
+def overview(view):
+    """How many times slabpipe's time everybody takes, by case."""
+    time = view.results.time
+    columns = [(title, key) for title, *key in _OVERVIEW if time("slabpipe", *key)]
+    if not columns:
+        return ""
+    rows, classes = [], []
+    for c in view.ours:
+        row = [Text(c.title), Text(c.waiting)]
+        for _, key in columns:
+            theirs, ours = time(c.name, *key), time("slabpipe", *key)
+            cell = "%s<br><small>%s</small>" % (_ratio(theirs, ours), time_name(theirs["median"])) if theirs else "-"
+            row.append(Raw(cell))
+        rows.append(row)
+        classes.append(_row_class(c))
+    text = "How many times slabpipe's time each takes; below it, the time. Arrays are copied once at least."
+    return paragraph(text) + html.table(["", "waits"] + [title for title, _ in columns], rows, classes)
 
 
 _ARRAY_TITLES = {
@@ -111,7 +151,7 @@ _ARRAY_TITLES = {
     "in-reserved": "in, reserved beforehand",
     "out-reserved": "out, reserved by the worker",
 }
-_TOUCH = {"untouched": "one element looked at", "touched": "every element looked at"}
+_TOUCH = {"untouched": "untouched", "touched": "touched"}
 
 
 def _points(view, name, case, mode):
@@ -189,7 +229,8 @@ def arrays(view):
             if charts.available:
                 figures.append(html.figure(name, charts.sizes(series)))
             tables += "<h3>%s</h3>%s" % (name, _array_table(view, case, mode))
-        text += html.figures(figures) + tables
+        text += html.figures(figures)
+        text += html.details("as tables: " + title, tables) if figures else tables
     return text
 
 

@@ -20,7 +20,8 @@ void Copy(absl::Span<double> to, absl::Span<const double> from) {
   asm volatile("" : : "r"(to.data()) : "memory");
 }
 
-// A second thread that spins until there is something to copy: it costs no wake-up.
+// A second thread, on the second CPU, that spins until there is something to copy: it costs no
+// wake-up.
 class Helper {
  public:
   Helper() : thread_([this] { Run(); }) {}
@@ -44,6 +45,7 @@ class Helper {
   enum Command { kIdle, kCopy, kEnd };
 
   void Run() {
+    if (!PlaceThread("two-cores", 1).ok()) return;
     for (;;) {
       switch (command_.load(std::memory_order_acquire)) {
         case kIdle:
@@ -66,8 +68,9 @@ class Helper {
 };
 
 template <typename CopyAll>
-absl::StatusOr<Measurement> MeasureCopies(const Request& request, CopyAll copy_all) {
-  if (absl::Status placed = PlaceSelf(request.mode, 0); !placed.ok()) return placed;
+absl::StatusOr<Measurement> MeasureCopies(const Request& request, absl::string_view place,
+                                          CopyAll copy_all) {
+  if (absl::Status placed = PlaceThread(place, 0); !placed.ok()) return placed;
   std::vector<double> from = PatternArray(request.elements());
   std::vector<double> to(from.size());
   if (from.empty()) return absl::InvalidArgumentError("at least 8 bytes");
@@ -87,19 +90,19 @@ absl::StatusOr<Measurement> MeasureCopies(const Request& request, CopyAll copy_a
 }  // namespace
 
 absl::StatusOr<Measurement> MeasureMemcpy(const Request& request) {
-  return MeasureCopies(request, Copy);
+  return MeasureCopies(request, request.mode, Copy);
 }
 
 absl::StatusOr<Measurement> MeasureMemcpyByTwo(const Request& request) {
   if (AllowedCpus().size() < 2) return absl::UnimplementedError("two threads need two CPUs");
-  if (absl::Status placed = PlaceSelf(request.mode, 0); !placed.ok()) return placed;
   Helper helper;
-  return MeasureCopies(request, [&](absl::Span<double> to, absl::Span<const double> from) {
-    const size_t half = from.size() / 2;
-    helper.Begin(to.subspan(half), from.subspan(half));
-    Copy(to.subspan(0, half), from.subspan(0, half));
-    helper.Finish();
-  });
+  return MeasureCopies(request, "two-cores",
+                       [&](absl::Span<double> to, absl::Span<const double> from) {
+                         const size_t half = from.size() / 2;
+                         helper.Begin(to.subspan(half), from.subspan(half));
+                         Copy(to.subspan(0, half), from.subspan(0, half));
+                         helper.Finish();
+                       });
 }
 
 // Array by array into one warm buffer.

@@ -21,6 +21,13 @@ absl::Status PinTask(pid_t task, const cpu_set_t& set) {
   return absl::InternalError(absl::StrCat("sched_setaffinity: ", std::strerror(errno)));
 }
 
+cpu_set_t SetOf(const std::vector<int>& cpus) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (const int cpu : cpus) CPU_SET(cpu, &set);
+  return set;
+}
+
 absl::StatusOr<std::vector<int>> CpusOf(absl::string_view mode, int index) {
   const std::vector<int>& cpus = AllowedCpus();
   if (mode == "one-core") return std::vector<int>{cpus[0]};
@@ -49,9 +56,7 @@ const std::vector<int>& AllowedCpus() {
 }
 
 absl::Status PinProcess(pid_t pid, const std::vector<int>& cpus) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  for (const int cpu : cpus) CPU_SET(cpu, &set);
+  const cpu_set_t set = SetOf(cpus);
   std::unique_ptr<DIR, int (*)(DIR*)> tasks(::opendir(absl::StrCat("/proc/", pid, "/task").c_str()),
                                             ::closedir);
   if (tasks == nullptr) {
@@ -65,9 +70,16 @@ absl::Status PinProcess(pid_t pid, const std::vector<int>& cpus) {
   return absl::OkStatus();
 }
 
+absl::string_view ModeOfReserved() { return AllowedCpus().size() < 2 ? "one-core" : "two-cores"; }
+
 absl::Status PlaceSelf(absl::string_view mode, int index) {
   absl::StatusOr<std::vector<int>> cpus = CpusOf(mode, index);
   return cpus.ok() ? PinProcess(::getpid(), *cpus) : cpus.status();
+}
+
+absl::Status PlaceThread(absl::string_view mode, int index) {
+  absl::StatusOr<std::vector<int>> cpus = CpusOf(mode, index);
+  return cpus.ok() ? PinTask(0, SetOf(*cpus)) : cpus.status();
 }
 
 absl::Status Place(absl::string_view mode, pid_t worker) {

@@ -27,8 +27,14 @@ absl::Status PinProcess(pid_t pid, const std::vector<int>& cpus);
 // "asleep": on the first and on the second; all else: anywhere. UNIMPLEMENTED if there is no second.
 absl::Status Place(absl::string_view mode, pid_t worker);
 
+// The mode in which arrays that are not copied are measured, and compared with a small call: as
+// nothing is left to the scheduler, "two-cores", or "one-core" if there is only one.
+absl::string_view ModeOfReserved();
+
 // Where the modes put this process (index 0) and the worker (index 1).
 absl::Status PlaceSelf(absl::string_view mode, int index);
+// The same for the calling thread alone.
+absl::Status PlaceThread(absl::string_view mode, int index);
 
 }  // namespace slabpipe::bench
 

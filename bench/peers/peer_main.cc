@@ -53,7 +53,7 @@ class Cases {
   }
 
   absl::StatusOr<Measurement> MeasureInReserved(const Request& request) {
-    absl::StatusOr<Peer*> peer = SharedPeer(request);
+    absl::StatusOr<Peer*> peer = SharedPeer(request, ModeOfReserved());
     if (!peer.ok()) return peer.status();
     absl::StatusOr<absl::Span<double>> x = (*peer)->Reserve(request.elements());
     if (!x.ok()) return x.status();
@@ -101,6 +101,9 @@ class Cases {
  private:
   // One for all cases, placed as the request says.
   absl::StatusOr<Peer*> SharedPeer(const Request& request) {
+    return SharedPeer(request, request.mode);
+  }
+  absl::StatusOr<Peer*> SharedPeer(const Request& request, absl::string_view place) {
     if (request.bytes > 0 && static_cast<size_t>(request.bytes) > parts_.max_bytes) {
       return absl::UnimplementedError("larger than a message may be");
     }
@@ -109,7 +112,7 @@ class Cases {
       if (!peer.ok()) return peer.status();
       shared_ = *std::move(peer);
     }
-    absl::Status placed = Place(request.mode, shared_->worker_pid());
+    absl::Status placed = Place(place, shared_->worker_pid());
     if (!placed.ok()) return placed;
     return shared_.get();
   }

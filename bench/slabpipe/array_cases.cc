@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "slabpipe/bench/harness/array_work.h"
+#include "slabpipe/bench/harness/cpus.h"
 #include "slabpipe/bench/harness/repeat.h"
 #include "slabpipe/bench/slabpipe/cases.h"
 #include "slabpipe/bench/slabpipe/sessions.h"
@@ -38,9 +39,9 @@ absl::StatusOr<NdArray<double>> ReservedArray(const Request& request, Session& s
 }
 
 template <typename... Arguments>
-absl::StatusOr<Measurement> MeasureOut(const Request& request, absl::string_view target,
-                                       const Arguments&... arguments) {
-  absl::StatusOr<Session*> session = SharedSession(request.mode);
+absl::StatusOr<Measurement> MeasureOut(const Request& request, absl::string_view place,
+                                       absl::string_view target, const Arguments&... arguments) {
+  absl::StatusOr<Session*> session = SharedSession(place);
   if (!session.ok()) return session.status();
   return Repeat(request, [&](int64_t i) -> absl::Status {
     auto x = (*session)->Call<NdArray<const double>>(
@@ -62,7 +63,7 @@ absl::StatusOr<Measurement> MeasureInCopied(const Request& request) {
 }
 
 absl::StatusOr<Measurement> MeasureInReserved(const Request& request) {
-  absl::StatusOr<Session*> session = SharedSession(request.mode);
+  absl::StatusOr<Session*> session = SharedSession(ModeOfReserved());
   if (!session.ok()) return session.status();
   absl::StatusOr<NdArray<double>> x = ReservedArray(request, **session);
   if (!x.ok()) return x.status();
@@ -92,11 +93,11 @@ absl::StatusOr<Measurement> MeasureEcho(const Request& request) {
 }
 
 absl::StatusOr<Measurement> MeasureOutCopied(const Request& request) {
-  return MeasureOut(request, "bench.give_copied");
+  return MeasureOut(request, request.mode, "bench.give_copied");
 }
 
 absl::StatusOr<Measurement> MeasureOutReserved(const Request& request) {
-  return MeasureOut(request, "bench.give_reserved", request.touched());
+  return MeasureOut(request, ModeOfReserved(), "bench.give_reserved", request.touched());
 }
 
 }  // namespace slabpipe::bench

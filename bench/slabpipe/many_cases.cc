@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "slabpipe/bench/harness/array_work.h"
+#include "slabpipe/bench/harness/cpus.h"
 #include "slabpipe/bench/harness/many.h"
 #include "slabpipe/bench/harness/repeat.h"
 #include "slabpipe/bench/slabpipe/cases.h"
@@ -64,7 +65,7 @@ absl::StatusOr<Measurement> MeasureManyCopied(const Request& request) {
 
 // The rows of one array that was reserved.
 absl::StatusOr<Measurement> MeasureManyReserved(const Request& request) {
-  absl::StatusOr<Session*> session = SharedSession(request.mode);
+  absl::StatusOr<Session*> session = SharedSession(ModeOfReserved());
   if (!session.ok()) return session.status();
   absl::StatusOr<NdArray<double>> all = (*session)->NewArray<double>({kManyArrays, kManyElements});
   if (!all.ok()) return all.status();
@@ -82,7 +83,7 @@ absl::StatusOr<Measurement> MeasureManyReserved(const Request& request) {
 
 // Each array reserved for itself, as a program would that makes them one after the other.
 absl::StatusOr<Measurement> MeasureManyReservedEach(const Request& request) {
-  absl::StatusOr<Session*> session = SharedSession(request.mode);
+  absl::StatusOr<Session*> session = SharedSession(ModeOfReserved());
   if (!session.ok()) return session.status();
   std::vector<NdArray<double>> arrays;
   std::vector<double*> firsts;

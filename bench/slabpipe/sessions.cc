@@ -13,14 +13,6 @@ namespace {
 
 Waiting global_waiting = Waiting::kSpins;
 
-// Without such an option, pipes wait in one way only.
-template <typename Options>
-void SetSpin(Options& pipe, Waiting waiting) {
-  if constexpr (requires { pipe.spin = absl::ZeroDuration(); }) {
-    if (waiting == Waiting::kBlocks) pipe.spin = absl::ZeroDuration();
-  }
-}
-
 }  // namespace
 
 void SetWaiting(Waiting waiting) { global_waiting = waiting; }
@@ -30,7 +22,7 @@ SessionOptions OptionsForUsers() {
 }
 
 absl::StatusOr<Session> StartSession(SessionOptions options) {
-  SetSpin(options.pipe, global_waiting);
+  if (global_waiting == Waiting::kBlocks) options.pipe.spin = absl::ZeroDuration();
   return Session::Start(std::move(options));
 }
 
