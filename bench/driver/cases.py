@@ -21,7 +21,7 @@ class Case:
     count: int  # at most so many samples a round
     budget_ms: int  # and so long a round
     rounds: int
-    kinds: tuple  # of contestants that are asked
+    who: tuple  # is asked: kinds or names of contestants
 
     @property
     def key(self):
@@ -46,16 +46,19 @@ class Scale:
     array_ms: int
     largest: int  # array that is copied
     largest_of_peers: int  # but for in-copied, untouched
+    largest_reserved: int
+    peers_touch: bool  # on the ways back, too
     steady_calls: int
     steady_ms: int
     traced_calls: int
 
 
-FULL = Scale(7, 3, 400, 400, 120, GIB, 64 * MIB, 1000000, 60000, 200000)
-QUICK = Scale(3, 1, 100, 160, 30, 64 * MIB, 16 * MIB, 100000, 8000, 200000)
-TINY = Scale(1, 1, 5, 20, 2, 64 * KIB, 64 * KIB, 1000, 500, 1000)  # for the test of all this
+FULL = Scale(7, 3, 400, 400, 120, GIB, 64 * MIB, GIB, True, 1000000, 60000, 200000)
+QUICK = Scale(3, 1, 100, 160, 30, 64 * MIB, 16 * MIB, GIB, False, 100000, 8000, 200000)
+TINY = Scale(1, 1, 5, 20, 2, 64 * KIB, 64 * KIB, MIB, True, 1000, 500, 1000)  # for the test of all this
 
-_EVERYBODY = ("slabpipe", "peer")
+_EVERYBODY = ("ours", "peer")
+_BIG = ("slabpipe",)  # takes long: not also the one that blocks
 
 
 def _small(scale):
@@ -72,20 +75,33 @@ def _copies(scale, size, mode, rounds):
         yield Case(name, size, mode, 20000, scale.array_ms, rounds, ("floor",))
 
 
+def _who_takes_arrays(scale, name, size, mode):
+    """Nobody, for a size that is too large."""
+    if name in RESERVED:
+        if size > (scale.largest if mode == "touched" else scale.largest_reserved):
+            return ()
+        return ("ours", "interprocess") if size <= 64 * MIB else _BIG
+    if size > scale.largest:
+        return ()
+    if name == "in-copied" and mode == "untouched":
+        return _EVERYBODY
+    peers = size <= scale.largest_of_peers
+    if mode == "touched" and name != "in-copied" and not scale.peers_touch:
+        peers = False
+    return _EVERYBODY if peers else ("ours",) if size <= 64 * MIB else _BIG
+
+
 def _arrays(scale, size):
     rounds = scale.rounds if size <= 64 * MIB else scale.big_rounds
     for mode in ("untouched", "touched"):
         if size <= scale.largest:
             yield from _copies(scale, size, mode, rounds)
         for name in ARRAY_CASES:
-            if size > scale.largest and (name not in RESERVED or mode == "touched"):
-                continue
-            plain = name == "in-copied" and mode == "untouched" and size <= scale.largest
-            peers_too = name not in RESERVED and (plain or size <= scale.largest_of_peers)
             # Reserved arrays are compared with a small call, which takes more samples.
             budget = scale.array_ms * (2 if name in RESERVED else 1)
-            kinds = _EVERYBODY if peers_too else ("slabpipe",)
-            yield Case(name, size, mode, 20000, budget, rounds, kinds)
+            who = _who_takes_arrays(scale, name, size, mode)
+            if who:
+                yield Case(name, size, mode, 20000, budget, rounds, who)
 
 
 def _many(scale):
@@ -93,14 +109,14 @@ def _many(scale):
         yield Case("memcpy-of-many", 2500, mode, 1000, scale.array_ms * 2, scale.rounds, ("floor",))
         budget, rounds = scale.array_ms * 3, scale.rounds
         yield Case("many-copied", 2500, mode, 1000, budget, rounds, _EVERYBODY)
-        yield Case("many-reserved", 2500, mode, 1000, budget, rounds, ("slabpipe",))
-    yield Case("many-reserved-each", 2500, "untouched", 1000, budget, rounds, ("slabpipe",))
+        yield Case("many-reserved", 2500, mode, 1000, budget, rounds, ("ours",))
+    yield Case("many-reserved-each", 2500, "untouched", 1000, budget, rounds, ("ours",))
 
 
 def _callers(scale):
     for callers in (1, 8, 32):
         budget = scale.small_ms * 2
-        yield Case("callers", callers, "free", 500000, budget, scale.rounds, ("slabpipe",))
+        yield Case("callers", callers, "free", 500000, budget, scale.rounds, ("ours",))
 
 
 def _life(scale):
@@ -108,7 +124,7 @@ def _life(scale):
     yield Case("spawn", 0, "free", 100, budget, rounds, ("floor",))
     yield Case("start", 0, "free", 100, budget, rounds, _EVERYBODY)
     yield Case("kill", 0, "free", 100, budget, rounds, ("floor",))
-    yield Case("death", 0, "free", 100, budget, rounds, ("slabpipe",))
+    yield Case("death", 0, "free", 100, budget, rounds, ("ours",))
 
 
 def _first_touch(scale):
@@ -117,7 +133,7 @@ def _first_touch(scale):
             continue
         for name in ("touch-by-memcpy", "touch-by-pwrite", "touch-by-populate"):
             yield Case(name, size, "untouched", 100, scale.array_ms, scale.rounds, ("floor",))
-        yield Case("first-touch", size, "free", 100, scale.array_ms, scale.rounds, ("slabpipe",))
+        yield Case("first-touch", size, "free", 100, scale.array_ms, scale.rounds, ("ours",))
 
 
 def _steady(scale):

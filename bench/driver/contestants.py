@@ -9,7 +9,7 @@ import sys
 class Contestant:
     name: str  # in the results, and for --only
     title: str  # on the page
-    kind: str  # "floor", "slabpipe" or "peer"
+    kind: str  # "floor", "ours" or "peer"
     waiting: str  # "spins" or "blocks"; floors do as their case says
     color: str
     target: str = ""  # Bazel's label of its folder's programs, if it is to be built
@@ -47,7 +47,7 @@ ALL = (
     Contestant(
         name="slabpipe",
         title="slabpipe",
-        kind="slabpipe",
+        kind="ours",
         waiting="spins",
         color="#d62728",
         target=_SLABPIPE,
@@ -56,7 +56,7 @@ ALL = (
     Contestant(
         name="slabpipe-blocking",
         title="slabpipe, blocking",
-        kind="slabpipe",
+        kind="ours",
         waiting="blocks",
         color="#ff9896",
         target=_SLABPIPE,

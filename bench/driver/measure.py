@@ -46,7 +46,7 @@ def _words(case):
 def _run_case(results, processes, lost, contestants, case, commands):
     for contestant in contestants:
         name = contestant.name
-        if contestant.kind not in case.kinds or lost.get(name, 0) >= 3:
+        if not {name, contestant.kind} & set(case.who) or lost.get(name, 0) >= 3:
             continue
         if (name, *case.key) in results.unsupported:
             continue

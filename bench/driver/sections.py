@@ -42,7 +42,7 @@ def _ratio(ours, floor):
 
 
 def _row_class(contestant):
-    return {"slabpipe": "ours", "floor": "floor"}.get(contestant.kind, "")
+    return contestant.kind if contestant.kind != "peer" else ""
 
 
 _PLACES = {
