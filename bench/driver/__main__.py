@@ -77,7 +77,7 @@ def main():
 
     described = machine.describe(able)
     started = time.monotonic()
-    results = measure.run(able, plan, commands)
+    results = measure.run(able, plan, commands, scale.deadline_s)
     counted = {"why": "slabpipe's steady case was not asked for"}
     if "slabpipe" in commands and any(case.name == "steady" for case in plan):
         counted = syscalls.per_call(commands["slabpipe"], scale.traced_calls)

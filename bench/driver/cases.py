@@ -51,11 +51,12 @@ class Scale:
     steady_calls: int
     steady_ms: int
     traced_calls: int
+    deadline_s: int  # no round begins that would probably end after it
 
 
-FULL = Scale(7, 3, 400, 400, 120, GIB, 64 * MIB, GIB, True, 1000000, 60000, 200000)
-QUICK = Scale(3, 1, 100, 160, 30, 64 * MIB, 16 * MIB, GIB, False, 100000, 8000, 200000)
-TINY = Scale(1, 1, 5, 20, 2, 64 * KIB, 64 * KIB, MIB, True, 1000, 500, 1000)  # for the test of all this
+FULL = Scale(7, 3, 400, 400, 120, GIB, 64 * MIB, GIB, True, 1000000, 60000, 200000, 540)
+QUICK = Scale(3, 1, 100, 160, 30, 64 * MIB, 16 * MIB, GIB, False, 100000, 8000, 200000, 100)
+TINY = Scale(1, 1, 5, 20, 2, 64 * KIB, 64 * KIB, MIB, True, 1000, 500, 1000, 60)  # for the test of all this
 
 _EVERYBODY = ("ours", "peer")
 _BIG = ("slabpipe",)  # takes long: not also the one that blocks

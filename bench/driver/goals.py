@@ -68,7 +68,7 @@ class _Judge:
                 why = self.results.unsupported.get(key)
                 for *broken, reason in self.results.broken:
                     why = reason if tuple(broken) == key else why
-                what = "%s's %s %s %s" % (key[0], key[1], size_name(key[2]), key[3])
+                what = "%s %s %s of %s" % (key[1], key[3], size_name(key[2]), key[0])
                 return "%s was not measured%s" % (what, ": " + why if why else "")
         return ""
 

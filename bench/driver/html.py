@@ -9,7 +9,7 @@ body { font: 16px/1.5 system-ui, sans-serif; color: #222; background: #fff; marg
 h1 { margin: 1.5rem 0 0; } h2 { margin: 2.5rem 0 .5rem; border-bottom: 2px solid #eee; }
 h3 { margin: 0 0 .25rem; font-size: 1rem; }
 p { max-width: 46rem; margin: .4rem 0; }
-nav a { margin-right: 1rem; white-space: nowrap; }
+nav { display: flex; flex-wrap: wrap; gap: 0 1rem; } nav a { white-space: nowrap; }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 30rem), 1fr));
   gap: 1.5rem; margin: 1rem 0; }
 figure { margin: 0; min-width: 0; } figure svg { width: 100%; height: auto; display: block; }
@@ -17,10 +17,12 @@ figure { margin: 0; min-width: 0; } figure svg { width: 100%; height: auto; disp
 table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .2rem .7rem; text-align: right; white-space: nowrap;
   border-bottom: 1px solid #eee; vertical-align: top; }
-th { font-weight: 600; background: #f6f6f6; } td.text, th.text { text-align: left; }
+th { font-weight: 600; background: #f6f6f6; white-space: normal; vertical-align: bottom; }
+td:first-child, th:first-child { position: sticky; left: 0; white-space: normal; }
+td:first-child { background: #fff; } td.text, th.text { text-align: left; }
 td.wide { white-space: normal; min-width: 16rem; }
 td small, th small { color: #666; font-weight: normal; }
-tr.ours td { background: #fdf1f1; } tr.floor td { background: #f4f4f4; }
+tr.ours td, tr.ours td:first-child { background: #fdf1f1; } tr.floor td, tr.floor td:first-child { background: #f4f4f4; }
 summary { cursor: pointer; color: #0645ad; margin: .4rem 0; }
 .ok { color: #17722b; font-weight: 600; } .short { color: #b3261e; font-weight: 600; }
 """

@@ -17,15 +17,23 @@ def _show(text):
         print("\r\033[K%s" % text, end="", file=sys.stderr, flush=True)
 
 
-def run(contestants, cases, commands):
-    """Returns Results. `commands` are the command lines by contestant's name."""
+def run(contestants, cases, commands, deadline_s):
+    """Returns Results. `commands` are the command lines by contestant's name.
+
+    No round but the first begins if, taking as long as the one before, it would end after
+    `deadline_s`: a machine that is busy gets fewer rounds instead of a longer run.
+    """
     results = Results()
     processes = {}
     lost = {}  # contestants that broke too often
     rounds = max(case.rounds for case in cases)
+    begun, seconds = time.monotonic(), 0
     try:
         for number in range(rounds):
             started = time.monotonic()
+            if number and started - begun + seconds > deadline_s:
+                print("bench: time is up after %d of %d rounds" % (number, rounds), flush=True)
+                break
             for case in cases:
                 if number < case.rounds:
                     _show("round %d of %d: %s %s %s" % (number + 1, rounds, *_words(case)))

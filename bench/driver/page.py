@@ -16,8 +16,8 @@ def _goals(judged):
         )
         verdict = "ok" if goal.ok else "short"
         mark = Raw('<span class="%s">%s</span>' % (verdict, verdict))
-        rows.append([Text(goal.name), value, spread, bound, mark, Text(goal.why or goal.meaning)])
-    return table(["goal", "median", "rounds", "bound", "", "what"], rows)
+        rows.append([Text(goal.name), mark, value, bound, spread, Text(goal.why or goal.meaning)])
+    return table(["goal", "", "median", "bound", "rounds", "what"], rows)
 
 
 def _machine(run):

@@ -96,10 +96,16 @@ def small(view):
                 series.append((c.title, c.color, False, curve))
         if series and charts.available:
             figures.append(html.figure("64 B: " + _PLACES[place], charts.distribution(series)))
+    by = [
+        "%s: %s" % (_PLACES[place], view.results.note("by", "floors", "ping-pong", 64, place))
+        for place in cases.PLACES
+        if view.results.has("floors", "ping-pong", 64, place)
+    ]
     return (
         paragraph(
             "64 bytes there and back through the whole API of each, checked on both sides. Asleep: "
-            "both sides were left alone for 2 ms before each call."
+            "both sides were left alone for 2 ms before each call. The blocking ping-pong is the "
+            "faster of two: %s." % "; ".join(by)
         )
         + html.figures(figures)
         + "<h3>Those that spin, beside the bare ring (on one core and asleep: ping-pong)</h3>"

@@ -57,7 +57,7 @@ class Cases {
     if (!peer.ok()) return peer.status();
     absl::StatusOr<absl::Span<double>> x = (*peer)->Reserve(request.elements());
     if (!x.ok()) return x.status();
-    FillPattern(*x);
+    if (request.touched()) FillPattern(*x);
     absl::StatusOr<Measurement> measurement = RepeatTagged(
         request, *x, [&](double) { return (*peer)->SendReserved(*x, request.touched()); });
     (*peer)->Release(*x);
