@@ -54,9 +54,52 @@ class Scale:
     deadline_s: int  # no round begins that would probably end after it
 
 
-FULL = Scale(7, 3, 400, 400, 120, GIB, 64 * MIB, GIB, True, 1000000, 60000, 200000, 540)
-QUICK = Scale(3, 1, 100, 160, 30, 64 * MIB, 16 * MIB, GIB, False, 100000, 8000, 200000, 100)
-TINY = Scale(1, 1, 5, 20, 2, 64 * KIB, 64 * KIB, MIB, True, 1000, 500, 1000, 60)  # for the test of all this
+FULL = Scale(
+    rounds=7,
+    big_rounds=3,
+    small_ms=400,
+    asleep_ms=400,
+    array_ms=120,
+    largest=GIB,
+    largest_of_peers=64 * MIB,
+    largest_reserved=GIB,
+    peers_touch=True,
+    steady_calls=1000000,
+    steady_ms=60000,
+    traced_calls=200000,
+    deadline_s=540,
+)
+QUICK = Scale(
+    rounds=3,
+    big_rounds=1,
+    small_ms=100,
+    asleep_ms=160,
+    array_ms=30,
+    largest=64 * MIB,
+    largest_of_peers=16 * MIB,
+    largest_reserved=GIB,
+    peers_touch=False,
+    steady_calls=100000,
+    steady_ms=8000,
+    traced_calls=200000,
+    deadline_s=100,
+)
+# For the test of all this: nothing is measured well.
+TINY = Scale(
+    rounds=1,
+    big_rounds=1,
+    small_ms=5,
+    asleep_ms=20,
+    array_ms=2,
+    largest=64 * KIB,
+    largest_of_peers=64 * KIB,
+    largest_reserved=MIB,
+    peers_touch=True,
+    steady_calls=1000,
+    steady_ms=500,
+    traced_calls=1000,
+    deadline_s=60,
+)
 
 _EVERYBODY = ("ours", "peer")
 _BIG = ("slabpipe",)  # takes long: not also the one that blocks
@@ -107,8 +150,8 @@ def _arrays(scale, size):
 
 def _many(scale):
     for mode in ("untouched", "touched"):
-        yield Case("memcpy-of-many", 2500, mode, 1000, scale.array_ms * 2, scale.rounds, ("floor",))
         budget, rounds = scale.array_ms * 3, scale.rounds
+        yield Case("memcpy-of-many", 2500, mode, 1000, budget, rounds, ("floor",))
         yield Case("many-copied", 2500, mode, 1000, budget, rounds, _EVERYBODY)
         yield Case("many-reserved", 2500, mode, 1000, budget, rounds, ("ours",))
     yield Case("many-reserved-each", 2500, "untouched", 1000, budget, rounds, ("ours",))

@@ -10,7 +10,8 @@ h1 { margin: 1.5rem 0 0; } h2 { margin: 2.5rem 0 .5rem; border-bottom: 2px solid
 h3 { margin: 0 0 .25rem; font-size: 1rem; }
 p { max-width: 46rem; margin: .4rem 0; }
 nav { display: flex; flex-wrap: wrap; gap: 0 1rem; } nav a { white-space: nowrap; }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 30rem), 1fr));
+.figures { display: grid;
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 30rem), 1fr));
   gap: 1.5rem; margin: 1rem 0; }
 figure { margin: 0; min-width: 0; } figure svg { width: 100%; height: auto; display: block; }
 .scroll { overflow-x: auto; margin: .75rem 0; }
@@ -22,7 +23,8 @@ td:first-child, th:first-child { position: sticky; left: 0; white-space: normal;
 td:first-child { background: #fff; } td.text, th.text { text-align: left; }
 td.wide { white-space: normal; min-width: 16rem; }
 td small, th small { color: #666; font-weight: normal; }
-tr.ours td, tr.ours td:first-child { background: #fdf1f1; } tr.floor td, tr.floor td:first-child { background: #f4f4f4; }
+tr.ours td, tr.ours td:first-child { background: #fdf1f1; }
+tr.floor td, tr.floor td:first-child { background: #f4f4f4; }
 summary { cursor: pointer; color: #0645ad; margin: .4rem 0; }
 .ok { color: #17722b; font-weight: 600; } .short { color: #b3261e; font-weight: 600; }
 """

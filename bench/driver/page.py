@@ -1,8 +1,9 @@
 """The page: goals, charts and tables of one run."""
 
-from driver import charts, sections
-from driver.html import Raw, Text, page, paragraph, section, table
+from driver import charts, section_arrays, section_calls, section_life
 from driver.cases import size_name
+from driver.html import Raw, Text, page, paragraph, section, table
+from driver.view import View
 
 
 def _goals(judged):
@@ -44,7 +45,7 @@ def _left_out(run, able):
 
 
 _HOW_TO_READ = (
-    "Main and worker are two real processes for every contestant, and each array and each answer is "
+    "Main and worker are two real processes for every contestant, and each answer is "
     "checked. All were measured in turn, round by round. A figure is the median over the rounds of "
     "the rounds' medians; what stands behind or below it is the lowest and the highest round. "
     "Absolute times belong to this machine at this hour; ratios hold longer."
@@ -53,17 +54,17 @@ _HOW_TO_READ = (
 
 def render(run, results, able, judged):
     """The whole page. `run` is what results.json holds, `able` who took part."""
-    view = sections.View(results, able)
+    view = View(results, able)
     reached = sum(goal.ok for goal in judged)
     parts = [
         ("goals", "Goals", _goals(judged)),
-        ("ratios", "Ratios", sections.overview(view)),
-        ("small", "Small call", sections.small(view)),
-        ("arrays", "Arrays", sections.arrays(view)),
-        ("many", "2,500 arrays", sections.many(view)),
-        ("callers", "Callers at once", sections.callers(view)),
-        ("life", "Start, death, first touch", sections.life(view)),
-        ("steady", "Steady state", sections.steady(view, run["syscalls"])),
+        ("ratios", "Ratios", section_calls.overview(view)),
+        ("small", "Small call", section_calls.small(view)),
+        ("arrays", "Arrays", section_arrays.arrays(view)),
+        ("many", "2,500 arrays", section_arrays.many(view)),
+        ("callers", "Callers at once", section_calls.callers(view)),
+        ("life", "Start, death, first touch", section_life.life(view)),
+        ("steady", "Steady state", section_life.steady(view, run["syscalls"])),
         ("machine", "Machine", _machine(run)),
         ("left-out", "Not measured", _left_out(run, able)),
     ]

@@ -5,7 +5,7 @@
 //   Look(x, touched) == ExpectedLook(n, Tag(i), touched)
 //
 // All values are small whole numbers, so that sums are exact whatever the order. An array that
-// arrived late, twice, torn, or not at all gives another sum; one that was not looked at gives none.
+// arrived late, twice, torn, or not at all gives another sum; one that was not looked at, none.
 
 #ifndef SLABPIPE_BENCH_HARNESS_ARRAY_WORK_H_
 #define SLABPIPE_BENCH_HARNESS_ARRAY_WORK_H_

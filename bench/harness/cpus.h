@@ -24,7 +24,7 @@ const std::vector<int>& AllowedCpus();
 absl::Status PinProcess(pid_t pid, const std::vector<int>& cpus);
 
 // By the request's mode: "one-core": this process and `worker` on the first CPU; "two-cores" and
-// "asleep": on the first and on the second; all else: anywhere. UNIMPLEMENTED if there is no second.
+// "asleep": on the first and on the second; all else: anywhere. UNIMPLEMENTED without a second.
 absl::Status Place(absl::string_view mode, pid_t worker);
 
 // The mode in which arrays that are not copied are measured, and compared with a small call: as

@@ -35,7 +35,7 @@ absl::StatusOr<Sizes> SizesNow(const Session& session) {
   return Sizes{*main, *worker, session.stats().pool.own.segments_created};
 }
 
-// A hundred calls: small ones, and in the mode `arrays` one in ten brings an array, one fetches one.
+// A hundred calls: small ones; in the mode `arrays` one in ten brings an array, one fetches one.
 absl::Status Calls(Session& session, std::vector<double>& x, int64_t number, bool arrays) {
   for (int64_t i = number; i < number + kCallsAtOnce; ++i) {
     if (arrays && i % 10 == 0) {
@@ -58,8 +58,8 @@ absl::Status Calls(Session& session, std::vector<double>& x, int64_t number, boo
 
 }  // namespace
 
-// Modes: `two-cores`: small calls only; `arrays`: with arrays both ways among them. `count` calls or
-// the budget. The samples are of a hundred calls each, divided by a hundred.
+// Modes: `two-cores`: small calls only; `arrays`: with arrays both ways among them. `count` calls,
+// or the budget. The samples are of a hundred calls each, divided by a hundred.
 absl::StatusOr<Measurement> MeasureSteady(const Request& request) {
   absl::StatusOr<Session*> session = SharedSession(request.mode);
   if (!session.ok()) return session.status();
