@@ -19,7 +19,8 @@ table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tab
 th, td { padding: .2rem .7rem; text-align: right; white-space: nowrap;
   border-bottom: 1px solid #eee; vertical-align: top; }
 th { font-weight: 600; background: #f6f6f6; white-space: normal; vertical-align: bottom; }
-td:first-child, th:first-child { position: sticky; left: 0; white-space: normal; }
+td:first-child, th:first-child { position: sticky; left: 0; white-space: normal;
+  min-width: 8.5rem; }
 td:first-child { background: #fff; } td.text, th.text { text-align: left; }
 td.wide { white-space: normal; min-width: 16rem; }
 td small, th small { color: #666; font-weight: normal; }

@@ -118,7 +118,7 @@ def many(view):
         row.append("-" if wire is None else "%.3g" % wire["median"])
         rows.append(row)
         classes.append(style)
-    head = ["", "untouched", "/ memcpy", "touched", "/ memcpy", "message bytes an array"]
+    head = ["", "untouched", "/\u00a0memcpy", "touched", "/\u00a0memcpy", "message bytes an array"]
     return paragraph("2,500 arrays of 1,000 doubles, 20 MB, in one call.") + html.table(
         head, rows, classes
     )

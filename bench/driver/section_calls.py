@@ -22,7 +22,7 @@ def _floor_of_place(waiting, place):
 def _small_table(view, waiting):
     head, rows, classes = [""], [], []
     for place in cases.PLACES:
-        head += [_PLACES[place], "p99", "/ floor"]
+        head += [_PLACES[place], "p99", "/\u00a0floor"]
     floors = {p: _floor_of_place(waiting, p) for p in cases.PLACES}
     everyone = [("floor", "floor", floors)]
     for c in view.by_waiting(waiting):
