@@ -4,7 +4,8 @@
 #   source tools/setup.sh
 #   setup_packages INSTALL SECTION...    # INSTALL: yes, or no to say only what is missing
 #
-# Sections are those of tools/packages.txt. Exits with 1 if packages stay missing.
+# Sections are those of tools/packages.txt, or of the file that SETUP_LIST names. Exits with 1 if
+# packages stay missing.
 # shellcheck shell=bash
 
 # Prints the packages of the given sections, one a line.
@@ -18,7 +19,7 @@ _setup_listed() {
       "["*"]") section="${line:1:-1}" ;;
       *) [[ "$wanted" != *" $section "* ]] || echo "$line" ;;
     esac
-  done < tools/packages.txt
+  done < "${SETUP_LIST:-tools/packages.txt}"
 }
 
 _setup_installed() {
@@ -34,7 +35,7 @@ setup_packages() {
   local install="$1" package
   shift
   command -v dpkg-query >/dev/null || _setup_fail "this is not Debian: dpkg-query was not found." \
-    "Install by hand what tools/packages.txt names."
+    "Install by hand what ${SETUP_LIST:-tools/packages.txt} names."
 
   local missing=()
   for package in $(_setup_listed "$@"); do
