@@ -41,10 +41,14 @@ class ShmPoolTest : public ::testing::Test {
   static std::shared_ptr<const Lease> Hand(ShmPool& from, const Block& block, ShmPool& to) {
     const SegmentGrantInfo grant = from.heap()->Grant(*block.lease());
     UniqueFd descriptor;
-    if (grant.descriptor >= 0) descriptor.reset(::dup(grant.descriptor));
-    return *to.peer()->Accept(
-        {.name = grant.name, .generation = grant.generation, .size_bytes = grant.size_bytes},
-        std::move(descriptor));
+    ReceivedGrant received = {.slot = grant.slot, .generation = grant.generation};
+    if (grant.first != nullptr) {
+      received.first = true;
+      received.name = grant.first->name();
+      received.size_bytes = grant.first->size_bytes();
+      descriptor.reset(::dup(grant.first->descriptor()));
+    }
+    return *to.peer()->Accept(received, std::move(descriptor));
   }
 
   std::shared_ptr<FakeSegmentProvider> provider_ =
@@ -136,10 +140,10 @@ TEST_F(ShmPoolTest, Behaviour2OnlyOneSlabIsOpen) {
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("SealSlab")));
 }
 
-TEST_F(ShmPoolTest, Behaviour2AllocSegmentPassesByAnOpenSlab) {
+TEST_F(ShmPoolTest, Behaviour2AllocLastingPassesByAnOpenSlab) {
   ASSERT_THAT(pool_.OpenSlab(4096), IsOk());
   Block inside = Alloc(pool_, 100);
-  absl::StatusOr<Block> outside = pool_.AllocSegment(100);
+  absl::StatusOr<Block> outside = pool_.AllocLasting(100);
   ASSERT_THAT(outside, IsOk());
   EXPECT_NE(outside->ref().name, inside.ref().name);
   EXPECT_EQ(Alloc(pool_, 100).ref().name, inside.ref().name);
@@ -333,7 +337,7 @@ TEST_F(ShmPoolTest, Behaviour5BlocksOutliveBothPools) {
 
 TEST_F(ShmPoolTest, ABlockOfNoBytesIsRefused) {
   EXPECT_THAT(pool_.Alloc(0), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("1 byte")));
-  EXPECT_THAT(pool_.AllocSegment(0), StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(pool_.AllocLasting(0), StatusIs(absl::StatusCode::kInvalidArgument));
   ASSERT_THAT(pool_.OpenSlab(4096), IsOk());
   EXPECT_THAT(pool_.Alloc(0), StatusIs(absl::StatusCode::kInvalidArgument));
 }
@@ -408,7 +412,7 @@ TEST_F(ShmPoolTest, RefersToItsOwnAndItsPeersBlocksOnly) {
 
 TEST_F(ShmPoolTest, AnotherPeerKnowsNothingAndHoldsNothing) {
   Block mine = Alloc(pool_, 1);
-  const int descriptor = pool_.heap()->Grant(*mine.lease()).descriptor;
+  EXPECT_NE(pool_.heap()->Grant(*mine.lease()).first, nullptr);
   Block theirs = Alloc(peer_, 1);
   theirs.mutable_bytes()[0] = std::byte{6};
   std::shared_ptr<const Lease> lease = Hand(peer_, theirs, pool_);
@@ -416,7 +420,7 @@ TEST_F(ShmPoolTest, AnotherPeerKnowsNothingAndHoldsNothing) {
 
   pool_.ResetPeer("w2.");
   EXPECT_EQ(pool_.stats().own.grants_out, 0u);
-  EXPECT_EQ(pool_.heap()->Grant(*mine.lease()).descriptor, descriptor);
+  EXPECT_NE(pool_.heap()->Grant(*mine.lease()).first, nullptr) << "it is told of it anew";
   EXPECT_THAT(pool_.Attach(theirs.ref()), StatusIs(absl::StatusCode::kNotFound));
   EXPECT_FALSE(pool_.CanRefer(attached)) << "its bytes must be copied to go to the next worker";
   EXPECT_EQ(attached.content()[0], std::byte{6}) << "decoded objects stay valid";
@@ -440,7 +444,7 @@ TEST_F(ShmPoolTest, ThreadsMayAllocateAndClearAtOnce) {
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&, t] {
       for (int i = 0; i < kRounds; ++i) {
-        absl::StatusOr<Block> block = i % 2 == 0 ? pool_.Alloc(500) : pool_.AllocSegment(500);
+        absl::StatusOr<Block> block = i % 2 == 0 ? pool_.Alloc(500) : pool_.AllocLasting(500);
         ASSERT_TRUE(block.ok()) << block.status();
         memset(block->mutable_bytes().data(), t, 500);
         if (i % 10 == 0) pool_.Clear();

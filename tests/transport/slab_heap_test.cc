@@ -144,9 +144,9 @@ TEST_F(SlabHeapTest, ASlabIsFreeOnlyWhenLeasesAndGrantsAreGone) {
   another.reset();
   EXPECT_EQ(heap->stats().free_bytes, 0u);
   EXPECT_EQ(heap->stats().grants_out, 2u);
-  EXPECT_THAT(heap->Return("m.1", 1, 1), IsOk());
+  EXPECT_THAT(heap->Return(0, 1, 1), IsOk());
   EXPECT_EQ(heap->stats().free_bytes, 0u);
-  EXPECT_THAT(heap->Return("m.1", 1, 1), IsOk());
+  EXPECT_THAT(heap->Return(0, 1, 1), IsOk());
   EXPECT_EQ(heap->stats().free_bytes, kSmall);
   EXPECT_EQ(heap->stats().grants_out, 0u);
 }
@@ -169,14 +169,14 @@ TEST_F(SlabHeapTest, AnEchoMustNameWhatThePeerHolds) {
   std::shared_ptr<SlabHeap> heap = NewHeap();
   LeasePtr lease = Open(*heap);
   const auto stale = StatusIs(absl::StatusCode::kDataLoss, HasSubstr("stale"));
-  EXPECT_THAT(heap->FindGranted("m.1", 1), stale) << "in use here, but never granted";
+  EXPECT_THAT(heap->FindGranted(0, 1), stale) << "in use here, but never granted";
   heap->Grant(*lease);
-  EXPECT_THAT(heap->FindGranted("m.1", 1), IsOk());
-  EXPECT_THAT(heap->FindGranted("m.1", 0), stale);
-  EXPECT_THAT(heap->FindGranted("m.1", 2), stale);
-  EXPECT_THAT(heap->FindGranted("m.2", 1), stale);
-  EXPECT_THAT(heap->Return("m.1", 1, 1), IsOk());
-  EXPECT_THAT(heap->FindGranted("m.1", 1), stale) << "it has given that back";
+  EXPECT_THAT(heap->FindGranted(0, 1), IsOk());
+  EXPECT_THAT(heap->FindGranted(0, 0), stale);
+  EXPECT_THAT(heap->FindGranted(0, 2), stale);
+  EXPECT_THAT(heap->FindGranted(1, 1), stale);
+  EXPECT_THAT(heap->Return(0, 1, 1), IsOk());
+  EXPECT_THAT(heap->FindGranted(0, 1), stale) << "it has given that back";
 }
 
 TEST_F(SlabHeapTest, OwnsItsNamesOnly) {
@@ -187,19 +187,21 @@ TEST_F(SlabHeapTest, OwnsItsNamesOnly) {
   EXPECT_FALSE(heap->OwnsName(""));
 }
 
-TEST_F(SlabHeapTest, TheDescriptorGoesAlongOnce) {
+TEST_F(SlabHeapTest, TheSegmentIsAnnouncedOnce) {
   std::shared_ptr<SlabHeap> heap = NewHeap();
   LeasePtr lease = Open(*heap);
   const SegmentGrantInfo first = heap->Grant(*lease);
-  EXPECT_EQ(first.name, "m.1");
+  EXPECT_EQ(first.slot, lease->slot());
   EXPECT_EQ(first.generation, 1u);
-  EXPECT_EQ(first.size_bytes, kSmall);
-  EXPECT_EQ(first.descriptor, lease->segment().descriptor());
-  EXPECT_EQ(heap->Grant(*lease).descriptor, -1);
+  EXPECT_EQ(first.first.get(), &lease->segment()) << "with its name, size and descriptor";
+  EXPECT_EQ(heap->Grant(*lease).first, nullptr);
   lease.reset();
-  EXPECT_THAT(heap->Return("m.1", 1, 2), IsOk());
+  EXPECT_THAT(heap->Return(0, 1, 2), IsOk());
   lease = Open(*heap);
-  EXPECT_EQ(heap->Grant(*lease).descriptor, -1) << "the peer has it mapped still";
+  const SegmentGrantInfo again = heap->Grant(*lease);
+  EXPECT_EQ(again.slot, first.slot);
+  EXPECT_EQ(again.generation, 2u);
+  EXPECT_EQ(again.first, nullptr) << "the peer has it mapped still";
 }
 
 TEST_F(SlabHeapTest, AGrantThatWasNotSentIsTakenBack) {
@@ -208,7 +210,8 @@ TEST_F(SlabHeapTest, AGrantThatWasNotSentIsTakenBack) {
   const SegmentGrantInfo grant = heap->Grant(*lease);
   heap->Ungrant(grant);
   EXPECT_EQ(heap->stats().grants_out, 0u);
-  EXPECT_EQ(heap->Grant(*lease).descriptor, grant.descriptor) << "the peer never got it";
+  EXPECT_EQ(heap->Grant(*lease).first, grant.first) << "the peer never got it";
+  EXPECT_NE(grant.first, nullptr);
   lease.reset();
   EXPECT_EQ(heap->stats().free_bytes, 0u);
 }
@@ -230,34 +233,34 @@ TEST_F(SlabHeapTest, ReturnsOfWhatThePeerDoesNotHoldAreRefused) {
   heap->Grant(*lease);
   heap->Grant(*lease);
   const struct {
-    absl::string_view name;
+    uint32_t slot;
     uint64_t generation, count;
-  } bad[] = {{"m.1", 1, 0}, {"m.1", 1, 3}, {"m.1", 1, std::numeric_limits<uint64_t>::max()},
-             {"m.1", 0, 1}, {"m.1", 2, 1}, {"m.2", 1, 1},
-             {"w.1", 1, 1}, {"", 1, 1}};
+  } bad[] = {
+      {0, 1, 0}, {0, 1, 3}, {0, 1, std::numeric_limits<uint64_t>::max()}, {0, 0, 1}, {0, 2, 1},
+      {1, 1, 1}, {7, 1, 1}, {std::numeric_limits<uint32_t>::max(), 1, 1}};
   for (const auto& b : bad) {
     EXPECT_THAT(
-        heap->Return(b.name, b.generation, b.count),
+        heap->Return(b.slot, b.generation, b.count),
         StatusIs(absl::StatusCode::kDataLoss,
-                 AllOf(HasSubstr("does not hold"), HasSubstr("'" + std::string(b.name) + "'"))))
-        << b.name << " " << b.generation << " " << b.count;
+                 AllOf(HasSubstr("does not hold"), HasSubstr("in slot " + std::to_string(b.slot)))))
+        << b.slot << " " << b.generation << " " << b.count;
   }
   EXPECT_EQ(heap->stats().grants_out, 2u);
-  EXPECT_THAT(heap->Return("m.1", 1, 2), IsOk());
-  EXPECT_THAT(heap->Return("m.1", 1, 1), StatusIs(absl::StatusCode::kDataLoss)) << "twice";
+  EXPECT_THAT(heap->Return(0, 1, 2), IsOk());
+  EXPECT_THAT(heap->Return(0, 1, 1), StatusIs(absl::StatusCode::kDataLoss)) << "twice";
 }
 
 TEST_F(SlabHeapTest, WhatADeadPeerHeldIsBack) {
   std::shared_ptr<SlabHeap> heap = NewHeap();
   LeasePtr kept = Open(*heap);
   LeasePtr dropped = Open(*heap);
-  const int descriptor = heap->Grant(*kept).descriptor;
+  EXPECT_NE(heap->Grant(*kept).first, nullptr);
   heap->Grant(*dropped);
   dropped.reset();
   heap->PeerGone();
   EXPECT_EQ(heap->stats().grants_out, 0u);
   EXPECT_EQ(heap->stats().free_bytes, kSmall) << "what this side uses itself stays in use";
-  EXPECT_EQ(heap->Grant(*kept).descriptor, descriptor) << "the next peer has nothing mapped";
+  EXPECT_NE(heap->Grant(*kept).first, nullptr) << "the next peer has nothing mapped";
 }
 
 TEST_F(SlabHeapTest, TheNextPeerIsNotToldOfWhatOnlyTheDeadOneKnew) {
@@ -271,7 +274,7 @@ TEST_F(SlabHeapTest, TheNextPeerIsNotToldOfWhatOnlyTheDeadOneKnew) {
     heap->Grant(*leases.back());
   }
   for (size_t i = 0; i < kSlabs; ++i) {
-    EXPECT_THAT(heap->Return(leases[i]->segment().name(), 1, 1), IsOk());
+    EXPECT_THAT(heap->Return(leases[i]->slot(), 1, 1), IsOk());
   }
   leases.clear();
   EXPECT_EQ(heap->stats().free_bytes, kSlabs * kSmall);
@@ -283,7 +286,7 @@ TEST_F(SlabHeapTest, TheNextPeerIsNotToldOfWhatOnlyTheDeadOneKnew) {
 TEST_F(SlabHeapTest, TheNextPeerIsNotToldOfWhatWasRetiredBefore) {
   std::shared_ptr<SlabHeap> heap = NewHeap(0);
   heap->Grant(*Open(*heap));
-  EXPECT_THAT(heap->Return("m.1", 1, 1), IsOk());
+  EXPECT_THAT(heap->Return(0, 1, 1), IsOk());
   heap->PeerGone();
   EXPECT_THAT(heap->TakeRetired(), IsEmpty());
 }
@@ -317,11 +320,11 @@ TEST_F(SlabHeapTest, ThePeerIsToldOfWhatItHasMapped) {
   Open(*heap).reset();  // m.2, which the peer never saw
   granted.reset();
   EXPECT_THAT(heap->TakeRetired(), IsEmpty()) << "still granted";
-  EXPECT_THAT(heap->Return("m.1", 1, 1), IsOk());
-  EXPECT_THAT(heap->TakeRetired(), ElementsAre("m.1"));
+  EXPECT_THAT(heap->Return(0, 1, 1), IsOk());
+  EXPECT_THAT(heap->TakeRetired(), ElementsAre(0u));
   EXPECT_THAT(heap->TakeRetired(), IsEmpty()) << "once";
-  heap->RestoreRetired({"m.1"});
-  EXPECT_THAT(heap->TakeRetired(), ElementsAre("m.1"));
+  heap->RestoreRetired({0});
+  EXPECT_THAT(heap->TakeRetired(), ElementsAre(0u));
 }
 
 TEST_F(SlabHeapTest, ThePeerIsNotToldOfASegmentWhoseGrantWasNotSent) {
@@ -344,8 +347,8 @@ TEST_F(SlabHeapTest, TheSecondOfTwoGrantsMayBeTakenBack) {
   heap->Grant(*lease);                 // sent
   heap->Ungrant(heap->Grant(*lease));  // not sent
   lease.reset();
-  EXPECT_THAT(heap->Return("m.1", 1, 1), IsOk());
-  EXPECT_THAT(heap->TakeRetired(), ElementsAre("m.1")) << "the peer has it by the first";
+  EXPECT_THAT(heap->Return(0, 1, 1), IsOk());
+  EXPECT_THAT(heap->TakeRetired(), ElementsAre(0u)) << "the peer has it by the first";
 }
 
 TEST_F(SlabHeapTest, ClosingGivesUpWhatIsFreeNowAndLater) {
@@ -441,7 +444,7 @@ TEST_F(SlabHeapTest, ThreadsMayOpenAndDropAtOnce) {
         if (i % 2 == 0) {
           heap->Ungrant(grant);
         } else {
-          EXPECT_TRUE(heap->Return(grant.name, grant.generation, 1).ok());
+          EXPECT_TRUE(heap->Return(grant.slot, grant.generation, 1).ok());
         }
       }
     });
