@@ -86,13 +86,16 @@ class Peer {
 
   ShmPool& pool() { return pool_; }
   CodecRegistry& registry() { return registry_; }
+  // From now on codecs are named as on a connection: each by the first message that uses it. All
+  // letters must then be read, in order. Otherwise each letter names its own.
+  void NameCodecsOnce() { names_codecs_once_ = true; }
 
   // A message with these values, as the session writes it: the pool is cleared first.
   template <typename... T>
   absl::StatusOr<std::unique_ptr<Letter>> Write(const T&... values) {
     pool_.Clear();
     auto letter = std::make_unique<Letter>();
-    MessageEncoder encoder(registry_, pool_);
+    MessageEncoder encoder(registry_, pool_, names_codecs_once_ ? &sent_codecs_ : nullptr);
     absl::Status status;
     ((status.ok() ? status.Update(encoder.Prepare(values)) : void()), ...);
     letter->slab_bytes = encoder.slab_bytes();
@@ -144,10 +147,12 @@ class Peer {
     absl::StatusOr<IncomingMemory> memory =
         IncomingMemory::Accept(root.getMemory(), message.descriptors(), pool_);
     if (!memory.ok()) return memory.status();
-    auto codecs = std::make_shared<PeerCodecs>();
+    auto codecs = std::make_shared<PeerCodecs>(peer_codecs_);
     for (const auto name : root.getCodecs()) {
-      codecs->Add(registry_, std::string(name.cStr(), name.size()));
+      absl::Status added = codecs->Add(registry_, std::string(name.cStr(), name.size()));
+      if (!added.ok()) return added;
     }
+    if (names_codecs_once_) peer_codecs_ = *codecs;
     MessageDecoder decoder(registry_, std::move(codecs), *memory,
                            message.size_bytes() / sizeof(capnp::word));
     for (const auto argument : root.getRequest().getArguments()) {
@@ -160,6 +165,9 @@ class Peer {
 
   CodecRegistry registry_;
   ShmPool pool_;
+  bool names_codecs_once_ = false;
+  std::vector<const Codec*> sent_codecs_;
+  PeerCodecs peer_codecs_;
 };
 
 // What one Write cost its sender.
