@@ -13,6 +13,11 @@ inline constexpr int kMaxValueDepth = 64;
 // Values (of the kind of codec/value.h) in one payload. Larger lists of numbers are arrays.
 inline constexpr size_t kMaxValues = size_t{1} << 20;
 
+// Codecs that one side uses on one connection, and the bytes of a codec's name: the other side
+// keeps these names as long as the connection lasts.
+inline constexpr size_t kMaxCodecs = 4096;
+inline constexpr size_t kMaxCodecNameBytes = 255;
+
 }  // namespace slabpipe
 
 #endif  // SLABPIPE_CODEC_CODEC_LIMITS_H_

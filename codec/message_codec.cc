@@ -239,8 +239,9 @@ absl::Status MessageEncoder::FinishPayload(absl::Span<const Block> blocks,
 absl::StatusOr<uint16_t> MessageEncoder::CodecIndex(const Codec* codec) {
   const auto known = std::find(codecs_.begin(), codecs_.end(), codec);
   const size_t index = static_cast<size_t>(known - codecs_.begin());
-  if (index > std::numeric_limits<uint16_t>::max()) {
-    return absl::InvalidArgumentError("a connection uses at most 65536 codecs");
+  if (index >= kMaxCodecs) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a side uses at most ", kMaxCodecs, " codecs on one connection"));
   }
   if (known == codecs_.end()) codecs_.push_back(codec);
   return static_cast<uint16_t>(index);
@@ -309,7 +310,8 @@ absl::StatusOr<const Codec*> MessageDecoder::CodecOf(schemas::Payload::Reader pa
                                             codecs_->entries.size(), " that the peer has named"));
   }
   const PeerCodecs::Entry& entry = codecs_->entries[number];
-  if (entry.codec == nullptr) return registry_.Find(entry.name).status();
+  // Not registered when it was named. It may be now; if not, the error lists those that are.
+  if (entry.codec == nullptr) return registry_.Find(entry.name);
   return entry.codec;
 }
 
@@ -327,9 +329,18 @@ absl::Status MessageDecoder::CountBlocks(schemas::Payload::Reader payload) {
                                           memory_.ref_count(), " in the message"));
 }
 
-void PeerCodecs::Add(const CodecRegistry& registry, std::string name) {
+absl::Status PeerCodecs::Add(const CodecRegistry& registry, std::string name) {
+  if (entries.size() >= kMaxCodecs) {
+    return absl::DataLossError(
+        absl::StrCat("the peer names more than ", kMaxCodecs, " codecs on one connection"));
+  }
+  if (name.empty() || name.size() > kMaxCodecNameBytes) {
+    return absl::DataLossError(
+        absl::StrCat("a codec's name has 1 to ", kMaxCodecNameBytes, " bytes, not ", name.size()));
+  }
   const absl::StatusOr<const Codec*> codec = registry.Find(name);
   entries.push_back({.name = std::move(name), .codec = codec.ok() ? *codec : nullptr});
+  return absl::OkStatus();
 }
 
 }  // namespace slabpipe

@@ -116,7 +116,9 @@ struct PeerCodecs {
   };
   std::vector<Entry> entries;
 
-  void Add(const CodecRegistry& registry, std::string name);
+  // The peer's next codec. DATA_LOSS for one too many (kMaxCodecs), or a name that no codec may
+  // have.
+  absl::Status Add(const CodecRegistry& registry, std::string name);
 };
 
 // Thread-compatible. Borrows the registry and the memory.

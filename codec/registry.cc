@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "slabpipe/codec/codec_limits.h"
 
 namespace slabpipe {
 
@@ -64,9 +65,9 @@ std::vector<std::string> CodecRegistry::names() const {
 
 absl::Status CodecRegistry::CheckName(const Codec& codec) const {
   const absl::string_view name = codec.name();
-  if (name.empty() || name.size() > 255) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("a codec's name has 1 to 255 bytes; '", name, "' has ", name.size()));
+  if (name.empty() || name.size() > kMaxCodecNameBytes) {
+    return absl::InvalidArgumentError(absl::StrCat("a codec's name has 1 to ", kMaxCodecNameBytes,
+                                                   " bytes; '", name, "' has ", name.size()));
   }
   if (Find(name).ok()) {
     return absl::AlreadyExistsError(

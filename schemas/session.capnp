@@ -48,7 +48,7 @@ struct Message {
 
   codecs @1 :List(Text);
   # The names of codecs that the sender uses for the first time on this connection. Each side's codecs are numbered 0, 1,
-  # 2, ... in the order in which it names them, at most 4,096; Payload.codec is such a number.
+  # 2, ... in the order in which it names them, at most 4,096; Payload.codec is such a number. A name has 1 to 255 bytes.
 
   union {
     leases @2 :Void;

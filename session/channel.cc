@@ -13,8 +13,6 @@
 namespace slabpipe {
 namespace {
 
-constexpr unsigned kMaxCodecs = 4096;
-
 void WriteCodecNames(const std::vector<std::string>& names, schemas::Message::Builder root) {
   if (names.empty()) return;
   auto list = root.initCodecs(static_cast<unsigned>(names.size()));
@@ -64,14 +62,10 @@ absl::StatusOr<std::unique_ptr<Received>> Channel::Receive(const Wait& wait) {
 }
 
 absl::Status Channel::AddPeerCodecs(schemas::Message::Reader message) {
-  const auto names = message.getCodecs();
   PeerCodecs codecs = *peer_codecs_;
-  if (names.size() > kMaxCodecs || codecs.entries.size() + names.size() > kMaxCodecs) {
-    return absl::DataLossError(
-        absl::StrCat("the peer names more than ", kMaxCodecs, " codecs on one connection"));
-  }
-  for (const capnp::Text::Reader name : names) {
-    codecs.Add(codecs_, std::string(name.cStr(), name.size()));
+  for (const capnp::Text::Reader name : message.getCodecs()) {
+    absl::Status added = codecs.Add(codecs_, std::string(name.cStr(), name.size()));
+    if (!added.ok()) return added;
   }
   peer_codecs_ = std::make_shared<const PeerCodecs>(std::move(codecs));
   return absl::OkStatus();

@@ -22,10 +22,10 @@ LeaseLogEntry Load(const LeaseLogEntry* place) {
 }  // namespace
 
 bool LeaseLogWriter::Append(uint32_t slot, uint32_t count, uint64_t after_messages) {
-  // Acquire: pairs with the release in Drain. A peer that lies about what it has taken makes this
-  // side write over entries of the peer's own, or send messages instead.
+  // Acquire: pairs with the release in Drain. A peer that lies about what it has taken loses
+  // entries of its own, or is sent messages instead.
   const uint64_t taken = peer_.header->log_taken.load(std::memory_order_acquire);
-  if (written_ - taken >= own_.sizes.log_entries) return false;
+  if (taken > written_ || written_ - taken >= own_.sizes.log_entries) return false;
   Store({.slot = slot, .count = count, .after_messages = after_messages},
         &own_.log[written_ & (own_.sizes.log_entries - 1)]);
   ++written_;

@@ -48,7 +48,7 @@ struct ReceivedGrant {
   uint64_t generation = 0;
   // With the first grant of a segment, and only then.
   bool first = false;
-  absl::string_view name;
+  absl::string_view name = {};
   uint64_t size_bytes = 0;
 };
 

@@ -53,7 +53,8 @@ absl::StatusOr<Block> ShmPool::AllocSharedLocked(size_t size) {
   std::optional<Block> block;
   size_t capacity = kSharedSlabBytes / 8;
   if (shared_slab_.has_value()) {
-    capacity = shared_slab_->capacity_bytes();
+    // A free slab that was taken may be larger than what was asked for.
+    capacity = std::min(shared_slab_->capacity_bytes(), kSharedSlabBytes);
     // Otherwise nothing in it is used here any more: it is begun again, or, as long as the peer
     // uses it, another one that is free and warm.
     if (shared_slab_->lease().use_count() > 1) {

@@ -66,7 +66,7 @@ struct Letter {
   size_t used_slab_bytes() {
     size_t used = 0;
     for (const auto ref : table().asReader().getRefs()) {
-      used = std::max<size_t>(used, ref.getOffset() + ref.getSize());
+      used = std::max<size_t>(used, kBlockAlignmentBytes * ref.getOffsetUnits() + ref.getSize());
     }
     return used;
   }
@@ -86,13 +86,16 @@ class Peer {
 
   ShmPool& pool() { return pool_; }
   CodecRegistry& registry() { return registry_; }
+  // From now on codecs are named as on a connection: each by the first message that uses it. All
+  // letters must then be read, in order. Otherwise each letter names its own.
+  void NameCodecsOnce() { names_codecs_once_ = true; }
 
   // A message with these values, as the session writes it: the pool is cleared first.
   template <typename... T>
   absl::StatusOr<std::unique_ptr<Letter>> Write(const T&... values) {
     pool_.Clear();
     auto letter = std::make_unique<Letter>();
-    MessageEncoder encoder(registry_, pool_);
+    MessageEncoder encoder(registry_, pool_, names_codecs_once_ ? &sent_codecs_ : nullptr);
     absl::Status status;
     ((status.ok() ? status.Update(encoder.Prepare(values)) : void()), ...);
     letter->slab_bytes = encoder.slab_bytes();
@@ -103,11 +106,11 @@ class Peer {
     ((status.ok() ? status.Update(encoder.Encode(values, arguments[i++].initPayload())) : void()),
      ...);
     if (!status.ok()) return status;
-    const std::vector<std::string> names = encoder.codec_names();
+    const std::vector<std::string> names = encoder.new_codec_names();
     auto codecs = root.initCodecs(static_cast<unsigned>(names.size()));
     for (unsigned k = 0; k < codecs.size(); ++k) codecs.set(k, names[k].c_str());
     std::vector<int> descriptors;
-    encoder.Finish(root.initMemory(), descriptors);
+    encoder.Finish([&] { return root.initMemory(); }, descriptors);
     for (const int descriptor : descriptors) letter->descriptors.emplace_back(::dup(descriptor));
     encoder.Commit();
     return letter;
@@ -119,13 +122,14 @@ class Peer {
     return ReadWords(capnp::messageToFlatArray(letter.message), std::move(letter.descriptors));
   }
   // The same from what came through the pipe.
-  absl::StatusOr<std::vector<Object>> ReadWords(kj::Array<capnp::word> words,
+  absl::StatusOr<std::vector<Object>> ReadWords(kj::ArrayPtr<const capnp::word> words,
                                                 std::vector<UniqueFd> descriptors) {
     std::vector<Object> objects;
-    absl::Status status = CatchKj([&] {
-      IncomingMessage message(kj::mv(words), std::move(descriptors));
-      return Decode(message, objects);
-    });
+    IncomingMessage message(words.size());
+    std::copy(words.begin(), words.end(), message.words());
+    message.descriptors() = std::move(descriptors);
+    absl::Status status = message.Open();
+    if (status.ok()) status = CatchKj([&] { return Decode(message, objects); });
     pool_.Clear();
     if (!status.ok()) return status;
     return objects;
@@ -143,9 +147,13 @@ class Peer {
     absl::StatusOr<IncomingMemory> memory =
         IncomingMemory::Accept(root.getMemory(), message.descriptors(), pool_);
     if (!memory.ok()) return memory.status();
-    std::vector<std::string> names;
-    for (const auto name : root.getCodecs()) names.emplace_back(name.cStr(), name.size());
-    MessageDecoder decoder(registry_, std::move(names), *std::move(memory),
+    auto codecs = std::make_shared<PeerCodecs>(peer_codecs_);
+    for (const auto name : root.getCodecs()) {
+      absl::Status added = codecs->Add(registry_, std::string(name.cStr(), name.size()));
+      if (!added.ok()) return added;
+    }
+    if (names_codecs_once_) peer_codecs_ = *codecs;
+    MessageDecoder decoder(registry_, std::move(codecs), *memory,
                            message.size_bytes() / sizeof(capnp::word));
     for (const auto argument : root.getRequest().getArguments()) {
       absl::StatusOr<Object> object = decoder.Decode(argument.getPayload());
@@ -157,6 +165,9 @@ class Peer {
 
   CodecRegistry registry_;
   ShmPool pool_;
+  bool names_codecs_once_ = false;
+  std::vector<const Codec*> sent_codecs_;
+  PeerCodecs peer_codecs_;
 };
 
 // What one Write cost its sender.

@@ -159,7 +159,8 @@ TEST_F(ValueCodecTest, Behaviour5TemporaryBlocksAreGivenBackAsSoonAsDecodingEnds
   std::unique_ptr<Letter> letter = Write(text);
   ASSERT_EQ(letter->table().getRefs().size(), 1u);
   EXPECT_TRUE(letter->table().getRefs()[0].getTemporary());
-  const ShmRef ref = {.name = letter->table().getSegments()[0].getName().cStr(), .generation = 1};
+  const ShmRef ref = {.name = letter->table().getSegments()[0].getSegment().getName().cStr(),
+                      .generation = 1};
   absl::StatusOr<Object> object = worker_->Read(*letter);
   ASSERT_THAT(object, IsOk());
   EXPECT_TRUE(object->buffers().empty());

@@ -134,7 +134,7 @@ TEST_F(MisbehavingWorkerTest, AMessageThatIsMainsToSendBreaksTheProtocol) {
 }
 
 TEST_F(MisbehavingWorkerTest, ALeaseReturnedThatItNeverHadBreaksTheProtocol) {
-  ExpectBreaksTheProtocol("returns_what_it_never_had", "m.1");
+  ExpectBreaksTheProtocol("returns_what_it_never_had", "in slot 0, which it does not hold");
 }
 
 TEST_F(MisbehavingWorkerTest, ASecondAnswerBreaksTheProtocolInTheNextCall) {
@@ -208,7 +208,7 @@ class LyingWorkerTest : public MisbehavingWorkerTest {
  protected:
   absl::StatusOr<NdArray<const double>> CallLiar(const std::string& lie) {
     Session session = StartGood(Options("lies_about_memory", {lie}));
-    // Main has a segment of that name, which the worker has never seen.
+    // Main has a segment, the first of its own, which the worker has never seen.
     EXPECT_THAT(session.NewArray<double>({8}), IsOk());
     auto result = session.Call<NdArray<const double>>("any.thing");
     if (result.ok()) {  // I5: whatever it says, reading must be safe
@@ -234,15 +234,23 @@ TEST_P(LieTest, I5BreaksTheProtocol) {
 
 INSTANTIATE_TEST_SUITE_P(Lies, LieTest,
                          ::testing::Values("unsealed", "too small", "no descriptor",
-                                           "a foreign name", "main's name", "generation 0",
-                                           "no such segment", "beyond the end", "across the end",
-                                           "overflow", "misaligned", "more content than size",
-                                           "no size"),
+                                           "a foreign name", "main's name", "no name and size",
+                                           "an echo of a segment of its own",
+                                           "an echo of what it never had", "an unknown slot",
+                                           "generation 0", "no such segment", "beyond the end",
+                                           "across the end", "far beyond the end", "overflow",
+                                           "more content than size", "no size"),
                          [](const auto& info) {
                            std::string name = info.param;
                            for (char& c : name) c = c == ' ' || c == '\'' ? '_' : c;
                            return name;
                          });
+
+TEST_F(LyingWorkerTest, I8ASlotBeyondAllLimitsEndsTheConnection) {
+  EXPECT_THAT(CallLiar("a slot beyond all limits"),
+              StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("max_segments")));
+  EXPECT_NE(end_, std::nullopt);
+}
 
 TEST_F(LyingWorkerTest, MetadataThatDoesNotFitConcernsTheCallAlone) {
   EXPECT_THAT(CallLiar("more elements"), StatusIs(absl::StatusCode::kInvalidArgument));

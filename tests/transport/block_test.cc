@@ -74,7 +74,8 @@ TEST_P(BadRefTest, IsRefusedWithTheField) {
   GetParam().change(ref);
   EXPECT_THAT(CheckedBlock(ref, lease_),
               StatusIs(absl::StatusCode::kDataLoss,
-                       AllOf(HasSubstr(GetParam().says), HasSubstr("segment '" + ref.name + "'"))));
+                       AllOf(HasSubstr(GetParam().says), HasSubstr("segment 'm.1'"),
+                             HasSubstr("'" + ref.name + "'"))));
 }
 
 INSTANTIATE_TEST_SUITE_P(

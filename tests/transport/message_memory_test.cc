@@ -65,7 +65,7 @@ class MessageMemoryTest : public ::testing::Test {
     OutgoingMemory memory(from);
     for (const Block& block : blocks) EXPECT_THAT(memory.Add(block), IsOk());
     std::vector<int> descriptors;
-    memory.Write(letter->table(), descriptors);
+    memory.Write([&] { return letter->table(); }, descriptors);
     for (int fd : descriptors) letter->descriptors.emplace_back(::dup(fd));
     memory.Commit();
     return letter;
@@ -124,6 +124,19 @@ TEST_F(MessageMemoryTest, Behaviour3HundredsOfBlocksAreOneSegmentInTheMessage) {
   EXPECT_EQ(worker_.stats().peer.segments_mapped, 1u);
 }
 
+TEST_F(MessageMemoryTest, AMessageThatHasNothingToSayHasNoTable) {
+  OutgoingMemory memory(main_);
+  std::vector<int> descriptors;
+  memory.Write(
+      []() -> schemas::MemoryTable::Builder {
+        ADD_FAILURE() << "nothing is to be said";
+        return nullptr;
+      },
+      descriptors);
+  memory.Commit();
+  EXPECT_TRUE(descriptors.empty());
+}
+
 TEST_F(MessageMemoryTest, AMessageWithoutBlocksIsEmpty) {
   std::unique_ptr<Letter> letter = Write(main_, {});
   EXPECT_FALSE(letter->table().hasSegments());
@@ -172,10 +185,10 @@ TEST_F(MessageMemoryTest, AnEchoAndTheReturnOfItsLeaseMayGoInOneMessage) {
   ASSERT_THAT(memory.Add(there[0]), IsOk());
   Letter letter;
   std::vector<int> descriptors;
-  memory.Write(letter.table(), descriptors);
+  memory.Write([&] { return letter.table(); }, descriptors);
   memory.Commit();
   auto returned = letter.table().initReturns(1)[0];
-  returned.setName(there[0].ref().name.c_str());
+  returned.setSlot(there[0].lease()->slot());
   returned.setGeneration(1);
   returned.setCount(1);
   absl::StatusOr<IncomingMemory> received = Read(letter, main_);
@@ -218,6 +231,15 @@ TEST_F(MessageMemoryTest, WhatIsBeingSentStaysThoughAllElseLetsGo) {
   EXPECT_EQ(main_.stats().own.free_bytes, 0u);
 }
 
+TEST_F(MessageMemoryTest, ABlockFurtherBackThanARefCanSayIsNotReferredTo) {
+  const Block block = NewBlock(main_, 1);
+  const Block far(block.lease(), size_t{64} << 32, 64, 64, false);
+  OutgoingMemory memory(main_);
+  EXPECT_THAT(memory.Add(far),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("first 256 GiB")));
+  EXPECT_EQ(memory.ref_count(), 0u);
+}
+
 // A message that is not sent.
 
 TEST_F(MessageMemoryTest, AnUncommittedMessageTakesItsGrantsBack) {
@@ -227,7 +249,7 @@ TEST_F(MessageMemoryTest, AnUncommittedMessageTakesItsGrantsBack) {
     ASSERT_THAT(memory.Add(block), IsOk());
     Letter letter;
     std::vector<int> descriptors;
-    memory.Write(letter.table(), descriptors);
+    memory.Write([&] { return letter.table(); }, descriptors);
     EXPECT_EQ(main_.stats().own.grants_out, 1u);
   }
   EXPECT_EQ(main_.stats().own.grants_out, 0u);
@@ -242,7 +264,7 @@ TEST_F(MessageMemoryTest, AnUncommittedMessageTakesItsReturnsAndRetirementsBack)
     OutgoingMemory memory(main_);
     Letter letter;
     std::vector<int> descriptors;
-    memory.Write(letter.table(), descriptors);
+    memory.Write([&] { return letter.table(); }, descriptors);
     EXPECT_EQ(letter.table().getReturns().size(), 1u);
     EXPECT_EQ(letter.table().getRetired().size(), 1u);
   }
@@ -262,7 +284,7 @@ TEST_F(MessageMemoryTest, AMessageToADeadPeerLeavesNothingForTheNext) {
     OutgoingMemory memory(main_);
     Letter letter;
     std::vector<int> descriptors;
-    memory.Write(letter.table(), descriptors);
+    memory.Write([&] { return letter.table(); }, descriptors);
     main_.ResetPeer("w2.");
   }
   std::unique_ptr<Letter> next = Write(main_, {});
@@ -305,7 +327,7 @@ TEST_P(NothingKeptTest, ASegmentOfAnUnsentMessageIsNotSpokenOfAgain) {
     ASSERT_THAT(memory.Add(NewBlock(main_, 1)), IsOk());
     Letter letter;
     std::vector<int> descriptors;
-    memory.Write(letter.table(), descriptors);
+    memory.Write([&] { return letter.table(); }, descriptors);
   }
   std::unique_ptr<Letter> next = Write(main_, {});
   EXPECT_FALSE(next->table().hasRetired());
@@ -339,8 +361,8 @@ TEST_F(MessageMemoryTest, I4TenThousandMessagesCostNoMoreThanTen) {
 }
 
 // I5: every field of the table, attacked. The message is a good one, to the worker, who has read
-// one like it before, so that "m.1" is known there with generation 1, "m.2" is not, and the peer
-// holds one grant of the worker's "w.1".
+// one like it before, so that main's "m.1" in slot 0 is known there with generation 1, "m.2" in slot
+// 1 is not, and the peer holds one grant of the worker's "w.1", in slot 0 of the worker's.
 
 struct Attack {
   std::string name;
@@ -379,10 +401,20 @@ class HostileTableTest : public MessageMemoryTest, public ::testing::WithParamIn
 TEST_F(HostileTableTest, TheMessageIsGoodWithoutAnAttack) {
   std::unique_ptr<Letter> letter = GoodLetter();
   ASSERT_EQ(letter->table().getSegments().size(), 3u);
-  EXPECT_EQ(letter->table().getSegments()[0].getName(), "m.1");
-  EXPECT_EQ(letter->table().getSegments()[1].getName(), "m.2");
-  EXPECT_EQ(letter->table().getSegments()[1].getDescriptor(), 0);
-  EXPECT_EQ(letter->table().getSegments()[2].getName(), "w.1");
+  const auto segments = letter->table().asReader().getSegments();
+  EXPECT_EQ(segments[0].getSlot(), 0u);
+  EXPECT_FALSE(segments[0].hasSegment());
+  EXPECT_EQ(segments[0].getDescriptor(), 0xffff);
+  EXPECT_FALSE(segments[0].getEcho());
+  EXPECT_EQ(segments[1].getSlot(), 1u);
+  EXPECT_EQ(segments[1].getSegment().getName(), "m.2");
+  EXPECT_EQ(segments[1].getSegment().getSizeBytes(), kSmall);
+  EXPECT_EQ(segments[1].getDescriptor(), 0);
+  EXPECT_FALSE(segments[1].getEcho());
+  EXPECT_EQ(segments[2].getSlot(), 0u) << "slots are numbered on each side";
+  EXPECT_TRUE(segments[2].getEcho());
+  EXPECT_FALSE(segments[2].hasSegment());
+  EXPECT_EQ(segments[2].getDescriptor(), 0xffff);
   EXPECT_THAT(Verdict(*letter), IsOk());
 }
 
@@ -399,40 +431,68 @@ TEST_P(HostileTableTest, IsRefused) {
 // Shorthands for the table's parts.
 auto Segment0(Letter& l) { return l.table().getSegments()[0]; }
 auto Segment1(Letter& l) { return l.table().getSegments()[1]; }
+auto Info1(Letter& l) { return Segment1(l).getSegment(); }
 auto Echo(Letter& l) { return l.table().getSegments()[2]; }
 auto Ref1(Letter& l) { return l.table().getRefs()[1]; }
-void SetReturn(Letter& l, const char* name, uint64_t generation, uint64_t count) {
+void SetInfo(schemas::SegmentGrant::Builder grant, const char* name) {
+  grant.initSegment().setName(name);
+  grant.getSegment().setSizeBytes(kSmall);
+}
+void SetReturn(Letter& l, uint32_t slot, uint64_t generation, uint32_t count) {
   auto returned = l.table().initReturns(1)[0];
-  returned.setName(name);
+  returned.setSlot(slot);
   returned.setGeneration(generation);
   returned.setCount(count);
+}
+// A list of so many elements without any bytes, in place of the table's list `index`.
+void SetListOfNothing(Letter& l, unsigned index, unsigned count) {
+  l.message.getRoot<capnp::AnyStruct>().getPointerSection()[index].initAsListOfAnyStruct(0, 0,
+                                                                                         count);
 }
 
 INSTANTIATE_TEST_SUITE_P(
     SegmentGrants, HostileTableTest,
     ::testing::Values(
-        Attack{"NameEmpty", [](Letter& l) { Segment1(l).setName(""); }, "must be named"},
-        Attack{"NameOfNobody", [](Letter& l) { Segment1(l).setName("x.1"); }, "must be named"},
-        Attack{"NameWithASlash", [](Letter& l) { Segment1(l).setName("m./x"); }, "must be named"},
+        Attack{"SlotUnknown", [](Letter& l) { Segment0(l).setSlot(7); },
+               "slot 7, which is not known"},
+        Attack{"SlotLargest", [](Letter& l) { Segment0(l).setSlot(0xffffffff); },
+               "slot 4294967295, which is not known"},
+        Attack{"SlotOfTheNewOne", [](Letter& l) { Segment0(l).setSlot(1); },
+               "slot 1, which is not known"},
+        Attack{"SlotNamedTwice", [](Letter& l) { Segment1(l).setSlot(0); }, "slot 0 twice"},
+        Attack{"SlotOfAnEchoUnknown", [](Letter& l) { Echo(l).setSlot(7); }, "stale"},
+        Attack{"SlotOfAnEchoLargest", [](Letter& l) { Echo(l).setSlot(0xffffffff); }, "stale"},
+        Attack{"EchoOfWhatIsNone", [](Letter& l) { Segment0(l).setEcho(true); }, "slot 0 twice"},
+        Attack{"EchoThatIsNoneAnyMore", [](Letter& l) { Echo(l).setEcho(false); }, "slot 0 twice"},
+        Attack{"EchoOfANewOne", [](Letter& l) { Segment1(l).setEcho(true); }, "this side's own"},
+        Attack{"EchoWithInfo", [](Letter& l) { SetInfo(Echo(l), "w.1"); }, "this side's own"},
+        Attack{"EchoWithADescriptor",
+               [](Letter& l) {
+                 l.descriptors.emplace_back(::dup(0));
+                 Echo(l).setDescriptor(1);
+               },
+               "this side's own"},
+        Attack{"InfoAgain", [](Letter& l) { SetInfo(Segment0(l), "m.1"); },
+               "'m.1' in slot 0 is known"},
+        Attack{"InfoAgainWithAnotherName", [](Letter& l) { SetInfo(Segment0(l), "m.9"); },
+               "'m.1' in slot 0 is known"},
+        Attack{"InfoMissing", [](Letter& l) { Segment1(l).disownSegment(); },
+               "slot 1, which is not known"},
+        Attack{"NameEmpty", [](Letter& l) { Info1(l).setName(""); }, "must be named"},
+        Attack{"NameOfNobody", [](Letter& l) { Info1(l).setName("x.1"); }, "must be named"},
+        Attack{"NameOfTheReceivers", [](Letter& l) { Info1(l).setName("w.1"); }, "must be named"},
+        Attack{"NameWithASlash", [](Letter& l) { Info1(l).setName("m./x"); }, "must be named"},
         Attack{"NameWithAZero",
-               [](Letter& l) { Segment1(l).setName(capnp::Text::Reader("m.\0x", 4)); },
+               [](Letter& l) { Info1(l).setName(capnp::Text::Reader("m.\0x", 4)); },
                "must be named"},
         Attack{"NameTooLong",
-               [](Letter& l) { Segment1(l).setName(("m." + std::string(62, 'x')).c_str()); },
+               [](Letter& l) { Info1(l).setName(("m." + std::string(62, 'x')).c_str()); },
                "must be named"},
-        Attack{"NameOfAKnownOneWithADescriptor", [](Letter& l) { Segment1(l).setName("m.1"); },
-               "'m.1' twice"},
-        Attack{"NameOfANewOneWithoutADescriptor", [](Letter& l) { Segment0(l).setName("m.9"); },
-               "no descriptor"},
-        Attack{"NameOfTheReceiversWithADescriptor", [](Letter& l) { Segment1(l).setName("w.1"); },
-               "of this side's"},
-        Attack{"NameOfTheReceiversUnknown", [](Letter& l) { Echo(l).setName("w.7"); }, "stale"},
-        Attack{"SizeZero", [](Letter& l) { Segment1(l).setSizeBytes(0); }, "size is 0"},
-        Attack{"SizeSmaller", [](Letter& l) { Segment1(l).setSizeBytes(4096); }, "bytes, not"},
-        Attack{"SizeLarger", [](Letter& l) { Segment1(l).setSizeBytes(2 * kSmall); }, "bytes, not"},
-        Attack{"SizeLargest", [](Letter& l) { Segment1(l).setSizeBytes(kMax); }, "bytes, not"},
-        Attack{"SizeOfAKnownOneChanged", [](Letter& l) { Segment0(l).setSizeBytes(2 * kSmall); },
-               "is known"},
+        Attack{"NameTwice", [](Letter& l) { Info1(l).setName("m.1"); }, "'m.1' once more"},
+        Attack{"SizeZero", [](Letter& l) { Info1(l).setSizeBytes(0); }, "size is 0"},
+        Attack{"SizeSmaller", [](Letter& l) { Info1(l).setSizeBytes(4096); }, "bytes, not"},
+        Attack{"SizeLarger", [](Letter& l) { Info1(l).setSizeBytes(2 * kSmall); }, "bytes, not"},
+        Attack{"SizeLargest", [](Letter& l) { Info1(l).setSizeBytes(kMax); }, "bytes, not"},
         Attack{"GenerationZero", [](Letter& l) { Segment1(l).setGeneration(0); }, "generation 0"},
         Attack{"GenerationNewWhileLeased", [](Letter& l) { Segment0(l).setGeneration(2); },
                "still leased"},
@@ -447,19 +507,19 @@ INSTANTIATE_TEST_SUITE_P(
                "descriptor 65534"},
         Attack{"DescriptorUsedTwice",
                [](Letter& l) {
-                 Echo(l).setName("m.3");
+                 Echo(l).setEcho(false);
+                 Echo(l).setSlot(2);
+                 SetInfo(Echo(l), "m.3");
                  Echo(l).setDescriptor(0);
                },
                "descriptor 0"},
         Attack{"DescriptorNotSent", [](Letter& l) { l.descriptors.clear(); }, "but 0 came"},
-        Attack{"DescriptorOfAnEcho",
-               [](Letter& l) {
-                 l.descriptors.emplace_back(::dup(0));
-                 Echo(l).setDescriptor(1);
-               },
-               "of this side's"},
+        Attack{"DescriptorOfAKnownOne", [](Letter& l) { Segment0(l).setDescriptor(0); },
+               "another descriptor"},
         Attack{"DescriptorIsNoSegment", [](Letter& l) { l.descriptors[0].reset(::dup(0)); },
-               "not as its owner said"}),
+               "not as its owner said"},
+        Attack{"MoreThanAMessageMayName", [](Letter& l) { SetListOfNothing(l, 0, 4097); },
+               "names 4097 segments"}),
     [](const auto& info) { return info.param.name; });
 
 INSTANTIATE_TEST_SUITE_P(
@@ -467,41 +527,44 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         Attack{"SegmentPastTheLast", [](Letter& l) { Ref1(l).setSegment(3); },
                "names segment 3 of 3"},
-        Attack{"SegmentFarPast", [](Letter& l) { Ref1(l).setSegment(0xffffffff); },
-               "names segment 4294967295 of 3"},
-        Attack{"OffsetMisaligned", [](Letter& l) { Ref1(l).setOffset(8); }, "multiple of 64"},
-        Attack{"OffsetAtTheEnd", [](Letter& l) { Ref1(l).setOffset(kSmall); }, "offset lies past"},
-        Attack{"OffsetLargest", [](Letter& l) { Ref1(l).setOffset(kMax - 63); },
+        Attack{"SegmentFarPast", [](Letter& l) { Ref1(l).setSegment(0xffff); },
+               "names segment 65535 of 3"},
+        Attack{"OffsetAtTheEnd", [](Letter& l) { Ref1(l).setOffsetUnits(kSmall / 64); },
                "offset lies past"},
+        Attack{"OffsetLargest", [](Letter& l) { Ref1(l).setOffsetUnits(0xffffffff); },
+               "offset lies past"},
+        Attack{"OffsetThatIsZeroInThirtyTwoBits",
+               [](Letter& l) { Ref1(l).setOffsetUnits(1u << 26); }, "offset lies past"},
         Attack{"SizeZero", [](Letter& l) { Ref1(l).setSize(0); }, "size is 0"},
         Attack{"SizePastTheEnd", [](Letter& l) { Ref1(l).setSize(kSmall + 1); }, "offset + size"},
+        Attack{"SizeLargest", [](Letter& l) { Ref1(l).setSize(kMax); }, "offset + size"},
         Attack{"SumOverflows",
                [](Letter& l) {
-                 Ref1(l).setOffset(4096);
+                 Ref1(l).setOffsetUnits(4096 / 64);
                  Ref1(l).setSize(kMax - 2047);
                },
                "offset + size"},
         Attack{"ContentAboveSize", [](Letter& l) { Ref1(l).setContentSize(1001); }, "content_size"},
-        Attack{"ContentLargest", [](Letter& l) { Ref1(l).setContentSize(kMax); }, "content_size"}),
+        Attack{"ContentLargest", [](Letter& l) { Ref1(l).setContentSize(kMax); }, "content_size"},
+        Attack{"MoreThanAMessageMayHave", [](Letter& l) { SetListOfNothing(l, 1, (1u << 22) + 1); },
+               "4194305 references"}),
     [](const auto& info) { return info.param.name; });
 
 INSTANTIATE_TEST_SUITE_P(
     LeaseReturns, HostileTableTest,
     ::testing::Values(
-        Attack{"NameUnknown", [](Letter& l) { SetReturn(l, "w.7", 1, 1); }, "does not hold"},
-        Attack{"NameEmpty", [](Letter& l) { SetReturn(l, "", 1, 1); }, "does not hold"},
-        Attack{"NameOfThePeersOwn", [](Letter& l) { SetReturn(l, "m.1", 1, 1); }, "does not hold"},
-        Attack{"GenerationOld", [](Letter& l) { SetReturn(l, "w.1", 0, 1); }, "does not hold"},
-        Attack{"GenerationNew", [](Letter& l) { SetReturn(l, "w.1", 2, 1); }, "does not hold"},
-        Attack{"CountZero", [](Letter& l) { SetReturn(l, "w.1", 1, 0); }, "does not hold"},
-        Attack{"CountAboveWhatIsOut", [](Letter& l) { SetReturn(l, "w.1", 1, 2); },
-               "does not hold"},
-        Attack{"CountLargest", [](Letter& l) { SetReturn(l, "w.1", 1, kMax); }, "does not hold"},
+        Attack{"SlotUnknown", [](Letter& l) { SetReturn(l, 7, 1, 1); }, "does not hold"},
+        Attack{"SlotLargest", [](Letter& l) { SetReturn(l, 0xffffffff, 1, 1); }, "does not hold"},
+        Attack{"SlotOfThePeersOwn", [](Letter& l) { SetReturn(l, 1, 1, 1); }, "does not hold"},
+        Attack{"GenerationOld", [](Letter& l) { SetReturn(l, 0, 0, 1); }, "does not hold"},
+        Attack{"GenerationNew", [](Letter& l) { SetReturn(l, 0, 2, 1); }, "does not hold"},
+        Attack{"CountZero", [](Letter& l) { SetReturn(l, 0, 1, 0); }, "does not hold"},
+        Attack{"CountAboveWhatIsOut", [](Letter& l) { SetReturn(l, 0, 1, 2); }, "does not hold"},
+        Attack{"CountLargest", [](Letter& l) { SetReturn(l, 0, 1, 0xffffffff); }, "does not hold"},
         Attack{"Twice",
                [](Letter& l) {
                  auto returns = l.table().initReturns(2);
                  for (auto returned : returns) {
-                   returned.setName("w.1");
                    returned.setGeneration(1);
                    returned.setCount(1);
                  }
@@ -512,18 +575,38 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     Retired, HostileTableTest,
     ::testing::Values(
-        Attack{"Unknown", [](Letter& l) { l.table().initRetired(1).set(0, "m.77"); },
+        Attack{"Unknown", [](Letter& l) { l.table().initRetired(1).set(0, 77); }, "not known here"},
+        Attack{"Largest", [](Letter& l) { l.table().initRetired(1).set(0, 0xffffffff); },
                "not known here"},
-        Attack{"Empty", [](Letter& l) { l.table().initRetired(1); }, "not known here"},
-        Attack{"OfTheReceiversOwn", [](Letter& l) { l.table().initRetired(1).set(0, "w.1"); },
-               "not known here"},
-        Attack{"StillLeased", [](Letter& l) { l.table().initRetired(1).set(0, "m.1"); },
+        Attack{"StillLeased", [](Letter& l) { l.table().initRetired(1).set(0, 0); },
+               "still leased here"},
+        Attack{"GrantedByTheSameMessage", [](Letter& l) { l.table().initRetired(1).set(0, 1); },
                "still leased here"}),
     [](const auto& info) { return info.param.name; });
 
+TEST_F(HostileTableTest, ASlotFarBeyondTheLimitOfSegmentsIsRefused) {
+  // It costs the receiver a table as long.
+  std::unique_ptr<Letter> letter = GoodLetter();
+  Segment1(*letter).setSlot(0xffffffff);
+  EXPECT_THAT(Verdict(*letter),
+              StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("max_segments")));
+}
+
+TEST_F(HostileTableTest, ASegmentIsRetiredOnce) {
+  main_view_.clear();
+  worker_view_.clear();
+  Send(worker_, main_, {});  // brings the lease back
+  first_ = Block();
+  std::unique_ptr<Letter> letter = Write(main_, {});
+  auto retired = letter->table().initRetired(2);
+  EXPECT_EQ(retired[0], retired[1]);
+  EXPECT_THAT(Read(*letter, worker_),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("not known here")));
+}
+
 TEST_F(HostileTableTest, RetiringWhatIsInUseIsRefusedAndTakesNoBytesAway) {
   std::unique_ptr<Letter> letter = Write(main_, {});
-  letter->table().initRetired(1).set(0, "m.1");
+  letter->table().initRetired(1).set(0, 0);
   EXPECT_THAT(Read(*letter, worker_),
               StatusIs(absl::StatusCode::kDataLoss, HasSubstr("still leased here")));
   EXPECT_EQ(worker_view_[0].content()[0], std::byte{1});

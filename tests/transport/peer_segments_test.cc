@@ -33,8 +33,8 @@ using LeasePtr = std::shared_ptr<const Lease>;
 
 constexpr size_t kBytes = 8192;
 
-auto IsReturn(const std::string& name, uint64_t generation, uint64_t count) {
-  return ::testing::AllOf(Field("name", &ReturnedLease::name, name),
+auto IsReturn(uint32_t slot, uint64_t generation, uint64_t count) {
+  return ::testing::AllOf(Field("slot", &ReturnedLease::slot, slot),
                           Field("generation", &ReturnedLease::generation, generation),
                           Field("count", &ReturnedLease::count, count));
 }
@@ -48,15 +48,29 @@ class PeerSegmentsTest : public ::testing::Test {
   static UniqueFd DescriptorOf(const Segment& segment) {
     return UniqueFd(::dup(segment.descriptor()));
   }
+  // In the slot that its name ends with.
+  static uint32_t SlotOf(const Segment& segment) {
+    return static_cast<uint32_t>(segment.name().back() - '0');
+  }
   absl::StatusOr<LeasePtr> AcceptFirst(const Segment& segment, uint64_t generation = 1) {
-    return peers_->Accept(
-        {.name = segment.name(), .generation = generation, .size_bytes = segment.size_bytes()},
-        DescriptorOf(segment));
+    return AcceptFirst(segment, generation, SlotOf(segment));
+  }
+  absl::StatusOr<LeasePtr> AcceptFirst(const Segment& segment, uint64_t generation, uint32_t slot) {
+    return peers_->Accept({.slot = slot,
+                           .generation = generation,
+                           .first = true,
+                           .name = segment.name(),
+                           .size_bytes = segment.size_bytes()},
+                          DescriptorOf(segment));
   }
   absl::StatusOr<LeasePtr> AcceptAgain(const Segment& segment, uint64_t generation) {
+    return peers_->Accept({.slot = SlotOf(segment), .generation = generation}, UniqueFd());
+  }
+  // What is said of a new segment, of which something may be a lie.
+  absl::StatusOr<LeasePtr> AcceptNew(const std::string& name, uint64_t size_bytes) {
     return peers_->Accept(
-        {.name = segment.name(), .generation = generation, .size_bytes = segment.size_bytes()},
-        UniqueFd());
+        {.slot = 1, .generation = 1, .first = true, .name = name, .size_bytes = size_bytes},
+        DescriptorOf(*segment_));
   }
 
   std::shared_ptr<FakeSegmentProvider> provider_ =
@@ -74,6 +88,7 @@ TEST_F(PeerSegmentsTest, MapsASegmentReadOnlyAtItsFirstGrant) {
   ASSERT_THAT(lease, IsOk());
   EXPECT_EQ((*lease)->segment().name(), "w.1");
   EXPECT_EQ((*lease)->segment().mutable_data(), nullptr);
+  EXPECT_EQ((*lease)->slot(), 1u);
   EXPECT_EQ((*lease)->generation(), 1u);
   EXPECT_EQ((*lease)->origin(), peers_.get());
   segment_->mutable_data()[100] = std::byte{5};
@@ -105,7 +120,7 @@ TEST_F(PeerSegmentsTest, GrantsOfOneUseShareALeaseAndAreReturnedTogether) {
   EXPECT_FALSE(peers_->HasReturns());
   third.reset();
   EXPECT_TRUE(peers_->HasReturns());
-  EXPECT_THAT(peers_->TakeReturns(), ElementsAre(IsReturn("w.1", 1, 3)));
+  EXPECT_THAT(peers_->TakeReturns(), ElementsAre(IsReturn(1, 1, 3)));
   EXPECT_FALSE(peers_->HasReturns());
   EXPECT_THAT(peers_->TakeReturns(), IsEmpty());
 }
@@ -114,8 +129,7 @@ TEST_F(PeerSegmentsTest, ReturnsOfOneUseAreSummed) {
   AcceptFirst(*segment_)->reset();
   AcceptAgain(*segment_, 1)->reset();
   AcceptAgain(*segment_, 2)->reset();
-  EXPECT_THAT(peers_->TakeReturns(),
-              UnorderedElementsAre(IsReturn("w.1", 1, 2), IsReturn("w.1", 2, 1)));
+  EXPECT_THAT(peers_->TakeReturns(), UnorderedElementsAre(IsReturn(1, 1, 2), IsReturn(1, 2, 1)));
 }
 
 TEST_F(PeerSegmentsTest, ReturnsThatWereNotSentAreAddedToThoseThatCameMeanwhile) {
@@ -123,7 +137,7 @@ TEST_F(PeerSegmentsTest, ReturnsThatWereNotSentAreAddedToThoseThatCameMeanwhile)
   const std::vector<ReturnedLease> not_sent = peers_->TakeReturns();
   AcceptAgain(*segment_, 1)->reset();
   peers_->RestoreReturns(not_sent);
-  EXPECT_THAT(peers_->TakeReturns(), ElementsAre(IsReturn("w.1", 1, 2)));
+  EXPECT_THAT(peers_->TakeReturns(), ElementsAre(IsReturn(1, 1, 2)));
 }
 
 TEST_F(PeerSegmentsTest, FindsOnlyUsesThatAreHeld) {
@@ -144,8 +158,7 @@ TEST_F(PeerSegmentsTest, RefusesNamesThatAreNotThePeers) {
   for (const std::string& name : {std::string(""), std::string("m.1"), std::string("w"),
                                   std::string("xw.1"), std::string("w./etc"), std::string("w.1 "),
                                   std::string("w.\0x", 4), "w." + std::string(62, '1')}) {
-    EXPECT_THAT(peers_->Accept({.name = name, .generation = 1, .size_bytes = kBytes},
-                               DescriptorOf(*segment_)),
+    EXPECT_THAT(AcceptNew(name, kBytes),
                 StatusIs(absl::StatusCode::kDataLoss, HasSubstr("must be named 'w....'")))
         << name;
   }
@@ -154,33 +167,76 @@ TEST_F(PeerSegmentsTest, RefusesNamesThatAreNotThePeers) {
 
 TEST_F(PeerSegmentsTest, RefusesASizeThatIsNotTheObjects) {
   for (uint64_t size : {uint64_t{0}, uint64_t{4096}, uint64_t{2 * kBytes}, ~uint64_t{0}}) {
-    EXPECT_THAT(peers_->Accept({.name = "w.1", .generation = 1, .size_bytes = size},
-                               DescriptorOf(*segment_)),
-                StatusIs(absl::StatusCode::kDataLoss))
-        << size;
+    EXPECT_THAT(AcceptNew("w.1", size), StatusIs(absl::StatusCode::kDataLoss)) << size;
   }
   EXPECT_EQ(peers_->stats().segments, 0u);
 }
 
-TEST_F(PeerSegmentsTest, RefusesAnotherSizeForAKnownSegment) {
+TEST_F(PeerSegmentsTest, RefusesASlotThatIsNotKnown) {
+  const auto unknown = StatusIs(absl::StatusCode::kDataLoss, HasSubstr("not known here"));
+  EXPECT_THAT(AcceptAgain(*segment_, 1), unknown);
   AcceptFirst(*segment_)->reset();
-  for (uint64_t size : {uint64_t{0}, uint64_t{4096}, uint64_t{2 * kBytes}}) {
-    EXPECT_THAT(peers_->Accept({.name = "w.1", .generation = 2, .size_bytes = size}, UniqueFd()),
-                StatusIs(absl::StatusCode::kDataLoss, HasSubstr("is known, with 8192 bytes")))
-        << size;
+  for (const uint32_t slot : {0u, 2u, 1u << 20, std::numeric_limits<uint32_t>::max()}) {
+    EXPECT_THAT(peers_->Accept({.slot = slot, .generation = 2}, UniqueFd()), unknown) << slot;
+    EXPECT_THAT(peers_->Accept({.slot = slot, .generation = 2}, DescriptorOf(*segment_)), unknown)
+        << slot;
   }
 }
 
 TEST_F(PeerSegmentsTest, RefusesANewSegmentWithoutADescriptor) {
-  EXPECT_THAT(AcceptAgain(*segment_, 1), StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_THAT(peers_->Accept(
+                  {.slot = 1, .generation = 1, .first = true, .name = "w.1", .size_bytes = kBytes},
+                  UniqueFd()),
+              StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_EQ(peers_->stats().segments, 0u);
+}
+
+TEST_F(PeerSegmentsTest, RefusesAnotherSegmentInAKnownSlot) {
+  std::unique_ptr<Segment> other = Make("w.2");
+  AcceptFirst(*segment_)->reset();
+  const size_t descriptors = tests::OpenDescriptors();
+  for (Segment* segment : {segment_.get(), other.get()}) {
+    EXPECT_THAT(AcceptFirst(*segment, 2, /*slot=*/1),
+                StatusIs(absl::StatusCode::kDataLoss, HasSubstr("'w.1' in slot 1 is known")));
+  }
+  EXPECT_EQ(tests::OpenDescriptors(), descriptors) << "the descriptor that came is closed";
+  EXPECT_EQ(peers_->stats().segments, 1u);
+}
+
+TEST_F(PeerSegmentsTest, RefusesAKnownSegmentInAnotherSlot) {
+  AcceptFirst(*segment_)->reset();
+  EXPECT_THAT(AcceptFirst(*segment_, 1, /*slot=*/2),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("'w.1' once more, in slot 2")));
+  EXPECT_EQ(peers_->stats().segments, 1u);
 }
 
 TEST_F(PeerSegmentsTest, RefusesADescriptorForAKnownSegment) {
   AcceptFirst(*segment_)->reset();
   const size_t descriptors = tests::OpenDescriptors();
-  EXPECT_THAT(AcceptFirst(*segment_, 2),
+  EXPECT_THAT(peers_->Accept({.slot = 1, .generation = 2}, DescriptorOf(*segment_)),
               StatusIs(absl::StatusCode::kDataLoss, HasSubstr("another descriptor")));
   EXPECT_EQ(tests::OpenDescriptors(), descriptors) << "it is closed";
+}
+
+TEST_F(PeerSegmentsTest, RefusesASlotFarBeyondTheLimitOfSegments) {
+  // Three segments are allowed; as many more may be on their way out.
+  for (const uint32_t slot : {6u, 1u << 20, std::numeric_limits<uint32_t>::max()}) {
+    EXPECT_THAT(AcceptFirst(*segment_, 1, slot),
+                StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("max_segments")))
+        << slot;
+  }
+  EXPECT_EQ(provider_->opens(), 0);
+  EXPECT_THAT(AcceptFirst(*segment_, 1, 5), IsOk());
+}
+
+TEST_F(PeerSegmentsTest, ASlotMayBeUsedAgainOnceItsSegmentIsRetired) {
+  std::unique_ptr<Segment> next = Make("w.2");
+  AcceptFirst(*segment_, 9)->reset();
+  EXPECT_THAT(peers_->Retire(1), IsOk());
+  absl::StatusOr<LeasePtr> lease = AcceptFirst(*next, 1, /*slot=*/1);
+  ASSERT_THAT(lease, IsOk()) << "its generations are counted anew";
+  EXPECT_EQ((*lease)->segment().name(), "w.2");
+  EXPECT_EQ((*lease)->generation(), 1u);
 }
 
 TEST_F(PeerSegmentsTest, RefusesGenerationZero) {
@@ -195,7 +251,7 @@ TEST_F(PeerSegmentsTest, RefusesMemoryThatIsStillLeasedHere) {
         << generation;
   }
   lease.reset();
-  EXPECT_THAT(peers_->TakeReturns(), ElementsAre(IsReturn("w.1", 5, 1)))
+  EXPECT_THAT(peers_->TakeReturns(), ElementsAre(IsReturn(1, 5, 1)))
       << "refused grants are no grants";
 }
 
@@ -213,7 +269,7 @@ TEST_F(PeerSegmentsTest, RefusesMoreSegmentsThanTheLimit) {
   EXPECT_THAT(AcceptFirst(*segments[3]),
               StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("max_segments")));
   EXPECT_THAT(AcceptAgain(*segments[0], 2), IsOk()) << "known ones are no new ones";
-  EXPECT_THAT(peers_->Retire("w.2"), IsOk());
+  EXPECT_THAT(peers_->Retire(2), IsOk());
   EXPECT_THAT(AcceptFirst(*segments[3]), IsOk()) << "there is room again";
 }
 
@@ -227,7 +283,7 @@ TEST_F(PeerSegmentsTest, SaysWhatTheProviderSays) {
 
 TEST_F(PeerSegmentsTest, ARetiredSegmentIsUnmapped) {
   AcceptFirst(*segment_)->reset();
-  EXPECT_THAT(peers_->Retire("w.1"), IsOk());
+  EXPECT_THAT(peers_->Retire(1), IsOk());
   EXPECT_EQ(tests::SegmentMappings("w.1"), 1u) << "the owner's";
   EXPECT_EQ(peers_->stats().segments, 0u);
   EXPECT_EQ(peers_->stats().bytes, 0u);
@@ -236,21 +292,24 @@ TEST_F(PeerSegmentsTest, ARetiredSegmentIsUnmapped) {
 TEST_F(PeerSegmentsTest, OnlyWhatIsNotLeasedCanBeRetired) {
   segment_->mutable_data()[0] = std::byte{3};
   LeasePtr lease = *AcceptFirst(*segment_);
-  EXPECT_THAT(peers_->Retire("w.1"),
+  EXPECT_THAT(peers_->Retire(1),
               StatusIs(absl::StatusCode::kDataLoss, HasSubstr("still leased here")));
   segment_.reset();
   EXPECT_EQ(lease->segment().data()[0], std::byte{3});
   lease.reset();
-  EXPECT_THAT(peers_->Retire("w.1"), IsOk());
+  EXPECT_THAT(peers_->Retire(1), IsOk());
   EXPECT_EQ(tests::SegmentMappings(), 0u);
 }
 
 TEST_F(PeerSegmentsTest, RetiringWhatIsNotKnownIsRefused) {
-  EXPECT_THAT(peers_->Retire("w.1"), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("'w.1'")));
+  EXPECT_THAT(peers_->Retire(1),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("slot 1, which is not known")));
   AcceptFirst(*segment_)->reset();
-  EXPECT_THAT(peers_->Retire("w.1"), IsOk());
-  EXPECT_THAT(peers_->Retire("w.1"), StatusIs(absl::StatusCode::kDataLoss));
-  EXPECT_THAT(peers_->Retire(""), StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_THAT(peers_->Retire(1), IsOk());
+  EXPECT_THAT(peers_->Retire(1), StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_THAT(peers_->Retire(0), StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_THAT(peers_->Retire(std::numeric_limits<uint32_t>::max()),
+              StatusIs(absl::StatusCode::kDataLoss));
 }
 
 TEST_F(PeerSegmentsTest, ForgettingDropsMappingsButNotLeases) {
@@ -288,7 +347,7 @@ TEST_F(PeerSegmentsTest, EachGrantIsReturnedOnceHoweverThreadsDropThem) {
     });
   }
   for (std::thread& thread : threads) thread.join();
-  EXPECT_THAT(peers_->TakeReturns(), ElementsAre(IsReturn("w.1", 1, 1 + kThreads * kRounds)));
+  EXPECT_THAT(peers_->TakeReturns(), ElementsAre(IsReturn(1, 1, 1 + kThreads * kRounds)));
   EXPECT_EQ(peers_->stats().leases, 0u);
 }
 

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include <algorithm>
 #include <limits>
 #include <memory>
 #include <set>
@@ -41,10 +42,14 @@ class ShmPoolTest : public ::testing::Test {
   static std::shared_ptr<const Lease> Hand(ShmPool& from, const Block& block, ShmPool& to) {
     const SegmentGrantInfo grant = from.heap()->Grant(*block.lease());
     UniqueFd descriptor;
-    if (grant.descriptor >= 0) descriptor.reset(::dup(grant.descriptor));
-    return *to.peer()->Accept(
-        {.name = grant.name, .generation = grant.generation, .size_bytes = grant.size_bytes},
-        std::move(descriptor));
+    ReceivedGrant received = {.slot = grant.slot, .generation = grant.generation};
+    if (grant.first != nullptr) {
+      received.first = true;
+      received.name = grant.first->name();
+      received.size_bytes = grant.first->size_bytes();
+      descriptor.reset(::dup(grant.first->descriptor()));
+    }
+    return *to.peer()->Accept(received, std::move(descriptor));
   }
 
   std::shared_ptr<FakeSegmentProvider> provider_ =
@@ -136,10 +141,10 @@ TEST_F(ShmPoolTest, Behaviour2OnlyOneSlabIsOpen) {
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("SealSlab")));
 }
 
-TEST_F(ShmPoolTest, Behaviour2AllocSegmentPassesByAnOpenSlab) {
+TEST_F(ShmPoolTest, Behaviour2AllocLastingPassesByAnOpenSlab) {
   ASSERT_THAT(pool_.OpenSlab(4096), IsOk());
   Block inside = Alloc(pool_, 100);
-  absl::StatusOr<Block> outside = pool_.AllocSegment(100);
+  absl::StatusOr<Block> outside = pool_.AllocLasting(100);
   ASSERT_THAT(outside, IsOk());
   EXPECT_NE(outside->ref().name, inside.ref().name);
   EXPECT_EQ(Alloc(pool_, 100).ref().name, inside.ref().name);
@@ -333,7 +338,7 @@ TEST_F(ShmPoolTest, Behaviour5BlocksOutliveBothPools) {
 
 TEST_F(ShmPoolTest, ABlockOfNoBytesIsRefused) {
   EXPECT_THAT(pool_.Alloc(0), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("1 byte")));
-  EXPECT_THAT(pool_.AllocSegment(0), StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(pool_.AllocLasting(0), StatusIs(absl::StatusCode::kInvalidArgument));
   ASSERT_THAT(pool_.OpenSlab(4096), IsOk());
   EXPECT_THAT(pool_.Alloc(0), StatusIs(absl::StatusCode::kInvalidArgument));
 }
@@ -393,6 +398,178 @@ TEST_F(ShmPoolTest, I4EqualMessagesInARowCreateNothingNew) {
   EXPECT_EQ(tests::SegmentMappings(), mappings);
 }
 
+// Lasting blocks.
+
+class LastingTest : public ShmPoolTest {
+ protected:
+  static constexpr size_t kFirstSlab = ShmPool::kSharedSlabBytes / 8;
+
+  static Block AllocLasting(ShmPool& pool, size_t size) {
+    absl::StatusOr<Block> block = pool.AllocLasting(size);
+    EXPECT_THAT(block, IsOk());
+    return block.ok() ? *std::move(block) : Block();
+  }
+  // As a message that `pool` has received would.
+  static void GiveBackAll(ShmPool& pool, ShmPool& peer) {
+    for (const ReturnedLease& returned : peer.peer()->TakeReturns()) {
+      EXPECT_THAT(pool.heap()->Return(returned.slot, returned.generation, returned.count), IsOk());
+    }
+  }
+};
+
+TEST_F(LastingTest, ThousandsOfSmallOnesCostFewSegments) {
+  constexpr int kBlocks = 5000;
+  const size_t descriptors = tests::OpenDescriptors();
+  std::vector<Block> blocks;
+  for (int i = 0; i < kBlocks; ++i) {
+    blocks.push_back(AllocLasting(pool_, static_cast<size_t>(1 + i % 1000)));
+    memset(blocks.back().mutable_bytes().data(), i, blocks.back().size());
+    if (i % 100 == 0) pool_.Clear();  // messages are sent meanwhile
+  }
+  // 3 MB of them: in slabs of 1/2, 1, and 2 MiB.
+  EXPECT_LE(provider_->creates(), 3);
+  EXPECT_LE(tests::SegmentMappings("m."), 3u);
+  EXPECT_LE(tests::OpenDescriptors(), descriptors + 3);
+  EXPECT_EQ(pool_.stats().blocks, uint64_t{kBlocks});
+  EXPECT_EQ(pool_.stats().slabs_opened, 0u) << "none of a message's";
+  for (int i = 0; i < kBlocks; ++i) {
+    ASSERT_THAT(blocks[i].content(), ::testing::Each(static_cast<std::byte>(i))) << i;
+    ASSERT_EQ(blocks[i].offset() % kBlockAlignmentBytes, 0u);
+  }
+}
+
+TEST_F(LastingTest, SharedSlabsGrowToFourMebibytesAndNoFurther) {
+  std::vector<Block> blocks;
+  size_t largest = 0;
+  for (int i = 0; i < 400; ++i) {
+    blocks.push_back(AllocLasting(pool_, 50'000));
+    largest = std::max(largest, blocks.back().lease()->segment().size_bytes());
+  }
+  EXPECT_EQ(blocks[0].lease()->segment().size_bytes(), kFirstSlab);
+  EXPECT_EQ(largest, ShmPool::kSharedSlabBytes);
+  EXPECT_LE(provider_->creates(), 8) << "20 MB";
+}
+
+TEST_F(LastingTest, LargeOnesAreTheirOwn) {
+  Block small = AllocLasting(pool_, 100);
+  Block large = AllocLasting(pool_, kFirstSlab);
+  Block next = AllocLasting(pool_, 100);
+  EXPECT_NE(large.ref().name, small.ref().name);
+  EXPECT_EQ(large.offset(), 0u);
+  EXPECT_EQ(large.lease()->segment().size_bytes(), kFirstSlab);
+  EXPECT_EQ(next.ref().name, small.ref().name) << "and leave the shared slab as it is";
+  large = Block();
+  pool_.Clear();
+  EXPECT_EQ(pool_.stats().own.free_bytes, kFirstSlab) << "and go back on their own";
+}
+
+TEST_F(LastingTest, TheLargestThatShareFitASlab) {
+  std::set<std::string> names;
+  for (int i = 0; i < 5; ++i) names.insert(AllocLasting(pool_, kFirstSlab - 1).ref().name);
+  EXPECT_EQ(names.size(), 3u) << "one, two, and two of four";
+}
+
+TEST_F(LastingTest, ASharedSlabIsUsedAgainWhenAllThatLayInItIsGone) {
+  std::vector<Block> blocks;
+  for (int i = 0; i < 10; ++i) blocks.push_back(AllocLasting(pool_, 1000));
+  const ShmRef first = blocks[0].ref();
+  for (int round = 2; round < 50; ++round) {
+    blocks.clear();
+    pool_.Clear();
+    for (int i = 0; i < 10; ++i) blocks.push_back(AllocLasting(pool_, 1000));
+    ASSERT_EQ(blocks[0].ref().name, first.name);
+    ASSERT_EQ(blocks[0].ref().offset, 0u) << "from its start";
+    ASSERT_EQ(blocks[0].ref().generation, static_cast<uint64_t>(round));
+  }
+  EXPECT_EQ(provider_->creates(), 1);
+}
+
+TEST_F(LastingTest, ASharedSlabIsNotBegunAgainWhileOneBlockOfItLives) {
+  Block first = AllocLasting(pool_, 1000);
+  Block kept = AllocLasting(pool_, 1000);
+  memset(kept.mutable_bytes().data(), 7, 1000);
+  first = Block();
+  pool_.Clear();
+  for (int i = 0; i < 2000; ++i) {
+    Block other = AllocLasting(pool_, 1000);
+    memset(other.mutable_bytes().data(), 9, 1000);
+    pool_.Clear();
+  }
+  EXPECT_THAT(kept.content(), ::testing::Each(std::byte{7}));
+}
+
+TEST_F(LastingTest, I2ASharedSlabIsNotBegunAgainWhileThePeerReadsIt) {
+  Block mine = AllocLasting(pool_, 1000);
+  memset(mine.mutable_bytes().data(), 7, 1000);
+  std::shared_ptr<const Lease> theirs = Hand(pool_, mine, peer_);
+  const Block there = *peer_.Attach(mine.ref());
+  const std::string name = mine.ref().name;
+  mine = Block();
+  pool_.Clear();
+  Block other = AllocLasting(pool_, 1000);
+  memset(other.mutable_bytes().data(), 9, 1000);
+  EXPECT_NE(other.ref().name, name);
+  EXPECT_THAT(there.content(), ::testing::Each(std::byte{7}));
+}
+
+TEST_F(LastingTest, I4EqualLoadsInARowCreateNothingNewWhileThePeerIsASlowReader) {
+  std::vector<std::shared_ptr<const Lease>> theirs;
+  const auto call = [&](int i) {
+    pool_.Clear();
+    peer_.Clear();
+    Block block = AllocLasting(pool_, 3000);
+    theirs.push_back(Hand(pool_, block, peer_));
+    if (i % 4 == 3) {
+      theirs.clear();
+      GiveBackAll(pool_, peer_);
+    }
+  };
+  for (int i = 0; i < 8; ++i) call(i);
+  const int creates = provider_->creates();
+  const size_t bytes = pool_.stats().own.bytes;
+  for (int i = 0; i < 1000; ++i) call(i);
+  EXPECT_EQ(provider_->creates(), creates);
+  EXPECT_EQ(pool_.stats().own.bytes, bytes);
+}
+
+// A free slab that is larger than asked for may be taken, up to four times. What is asked for next
+// must not depend on that, or small blocks would sit on ever larger slabs.
+TEST_F(LastingTest, ASharedSlabThatWasLargerThanAskedForIsNoMeasureForTheNext) {
+  constexpr size_t kLarge = 4 * kFirstSlab;
+  { Block large = AllocLasting(pool_, kLarge); }
+  pool_.Clear();
+  Block small = AllocLasting(pool_, 100);
+  ASSERT_EQ(small.lease()->segment().size_bytes(), kLarge) << "it was free";
+  std::vector<std::shared_ptr<const Lease>> theirs;
+  size_t largest = 0;
+  for (size_t larger = 4 * kLarge; larger <= 16 * kLarge; larger *= 4) {
+    theirs.push_back(Hand(pool_, small, peer_));  // so that another one must be begun
+    { Block free = AllocLasting(pool_, larger); }
+    small = Block();
+    pool_.Clear();
+    small = AllocLasting(pool_, 100);
+    largest = std::max(largest, small.lease()->segment().size_bytes());
+  }
+  EXPECT_LE(largest, 4 * ShmPool::kSharedSlabBytes);
+}
+
+TEST_F(LastingTest, CloseAllGivesUpTheSharedSlab) {
+  AllocLasting(pool_, 100);
+  pool_.CloseAll();
+  EXPECT_EQ(pool_.stats().own.segments, 0u);
+  EXPECT_EQ(tests::SegmentMappings("m."), 0u);
+  EXPECT_THAT(pool_.AllocLasting(100), StatusIs(absl::StatusCode::kFailedPrecondition));
+}
+
+TEST_F(LastingTest, ExhaustionIsReportedAndLeavesThePoolGood) {
+  for (const size_t size : {size_t{100}, kFirstSlab}) {
+    provider_->FailNextCreate(absl::ResourceExhaustedError("ulimit -n"));
+    EXPECT_THAT(pool_.AllocLasting(size),
+                StatusIs(absl::StatusCode::kResourceExhausted, "ulimit -n"));
+    EXPECT_THAT(pool_.AllocLasting(size), IsOk());
+  }
+}
+
 // The peer.
 
 TEST_F(ShmPoolTest, RefersToItsOwnAndItsPeersBlocksOnly) {
@@ -408,7 +585,7 @@ TEST_F(ShmPoolTest, RefersToItsOwnAndItsPeersBlocksOnly) {
 
 TEST_F(ShmPoolTest, AnotherPeerKnowsNothingAndHoldsNothing) {
   Block mine = Alloc(pool_, 1);
-  const int descriptor = pool_.heap()->Grant(*mine.lease()).descriptor;
+  EXPECT_NE(pool_.heap()->Grant(*mine.lease()).first, nullptr);
   Block theirs = Alloc(peer_, 1);
   theirs.mutable_bytes()[0] = std::byte{6};
   std::shared_ptr<const Lease> lease = Hand(peer_, theirs, pool_);
@@ -416,7 +593,7 @@ TEST_F(ShmPoolTest, AnotherPeerKnowsNothingAndHoldsNothing) {
 
   pool_.ResetPeer("w2.");
   EXPECT_EQ(pool_.stats().own.grants_out, 0u);
-  EXPECT_EQ(pool_.heap()->Grant(*mine.lease()).descriptor, descriptor);
+  EXPECT_NE(pool_.heap()->Grant(*mine.lease()).first, nullptr) << "it is told of it anew";
   EXPECT_THAT(pool_.Attach(theirs.ref()), StatusIs(absl::StatusCode::kNotFound));
   EXPECT_FALSE(pool_.CanRefer(attached)) << "its bytes must be copied to go to the next worker";
   EXPECT_EQ(attached.content()[0], std::byte{6}) << "decoded objects stay valid";
@@ -440,7 +617,7 @@ TEST_F(ShmPoolTest, ThreadsMayAllocateAndClearAtOnce) {
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&, t] {
       for (int i = 0; i < kRounds; ++i) {
-        absl::StatusOr<Block> block = i % 2 == 0 ? pool_.Alloc(500) : pool_.AllocSegment(500);
+        absl::StatusOr<Block> block = i % 2 == 0 ? pool_.Alloc(500) : pool_.AllocLasting(500);
         ASSERT_TRUE(block.ok()) << block.status();
         memset(block->mutable_bytes().data(), t, 500);
         if (i % 10 == 0) pool_.Clear();

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <limits>
 #include <memory>
 #include <string>
@@ -17,13 +18,17 @@
 #include "slabpipe/tests/testing/process_state.h"
 #include "slabpipe/tests/testing/status_matchers.h"
 #include "slabpipe/tests/testing/watchdog.h"
+#include "slabpipe/tests/transport/heap_control.h"
+#include "slabpipe/transport/lease_log.h"
 #include "slabpipe/transport/memfd_segment.h"
 #include "slabpipe/transport/posix_segment.h"
+#include "slabpipe/transport/wait.h"
 
 namespace slabpipe {
 namespace {
 
 using ::slabpipe::tests::FakeSegmentProvider;
+using ::slabpipe::tests::HeapControl;
 using ::slabpipe::tests::IsOk;
 using ::slabpipe::tests::StatusIs;
 using ::testing::AllOf;
@@ -144,9 +149,9 @@ TEST_F(SlabHeapTest, ASlabIsFreeOnlyWhenLeasesAndGrantsAreGone) {
   another.reset();
   EXPECT_EQ(heap->stats().free_bytes, 0u);
   EXPECT_EQ(heap->stats().grants_out, 2u);
-  EXPECT_THAT(heap->Return("m.1", 1, 1), IsOk());
+  EXPECT_THAT(heap->Return(0, 1, 1), IsOk());
   EXPECT_EQ(heap->stats().free_bytes, 0u);
-  EXPECT_THAT(heap->Return("m.1", 1, 1), IsOk());
+  EXPECT_THAT(heap->Return(0, 1, 1), IsOk());
   EXPECT_EQ(heap->stats().free_bytes, kSmall);
   EXPECT_EQ(heap->stats().grants_out, 0u);
 }
@@ -169,14 +174,14 @@ TEST_F(SlabHeapTest, AnEchoMustNameWhatThePeerHolds) {
   std::shared_ptr<SlabHeap> heap = NewHeap();
   LeasePtr lease = Open(*heap);
   const auto stale = StatusIs(absl::StatusCode::kDataLoss, HasSubstr("stale"));
-  EXPECT_THAT(heap->FindGranted("m.1", 1), stale) << "in use here, but never granted";
+  EXPECT_THAT(heap->FindGranted(0, 1), stale) << "in use here, but never granted";
   heap->Grant(*lease);
-  EXPECT_THAT(heap->FindGranted("m.1", 1), IsOk());
-  EXPECT_THAT(heap->FindGranted("m.1", 0), stale);
-  EXPECT_THAT(heap->FindGranted("m.1", 2), stale);
-  EXPECT_THAT(heap->FindGranted("m.2", 1), stale);
-  EXPECT_THAT(heap->Return("m.1", 1, 1), IsOk());
-  EXPECT_THAT(heap->FindGranted("m.1", 1), stale) << "it has given that back";
+  EXPECT_THAT(heap->FindGranted(0, 1), IsOk());
+  EXPECT_THAT(heap->FindGranted(0, 0), stale);
+  EXPECT_THAT(heap->FindGranted(0, 2), stale);
+  EXPECT_THAT(heap->FindGranted(1, 1), stale);
+  EXPECT_THAT(heap->Return(0, 1, 1), IsOk());
+  EXPECT_THAT(heap->FindGranted(0, 1), stale) << "it has given that back";
 }
 
 TEST_F(SlabHeapTest, OwnsItsNamesOnly) {
@@ -187,19 +192,21 @@ TEST_F(SlabHeapTest, OwnsItsNamesOnly) {
   EXPECT_FALSE(heap->OwnsName(""));
 }
 
-TEST_F(SlabHeapTest, TheDescriptorGoesAlongOnce) {
+TEST_F(SlabHeapTest, TheSegmentIsAnnouncedOnce) {
   std::shared_ptr<SlabHeap> heap = NewHeap();
   LeasePtr lease = Open(*heap);
   const SegmentGrantInfo first = heap->Grant(*lease);
-  EXPECT_EQ(first.name, "m.1");
+  EXPECT_EQ(first.slot, lease->slot());
   EXPECT_EQ(first.generation, 1u);
-  EXPECT_EQ(first.size_bytes, kSmall);
-  EXPECT_EQ(first.descriptor, lease->segment().descriptor());
-  EXPECT_EQ(heap->Grant(*lease).descriptor, -1);
+  EXPECT_EQ(first.first.get(), &lease->segment()) << "with its name, size and descriptor";
+  EXPECT_EQ(heap->Grant(*lease).first, nullptr);
   lease.reset();
-  EXPECT_THAT(heap->Return("m.1", 1, 2), IsOk());
+  EXPECT_THAT(heap->Return(0, 1, 2), IsOk());
   lease = Open(*heap);
-  EXPECT_EQ(heap->Grant(*lease).descriptor, -1) << "the peer has it mapped still";
+  const SegmentGrantInfo again = heap->Grant(*lease);
+  EXPECT_EQ(again.slot, first.slot);
+  EXPECT_EQ(again.generation, 2u);
+  EXPECT_EQ(again.first, nullptr) << "the peer has it mapped still";
 }
 
 TEST_F(SlabHeapTest, AGrantThatWasNotSentIsTakenBack) {
@@ -208,7 +215,8 @@ TEST_F(SlabHeapTest, AGrantThatWasNotSentIsTakenBack) {
   const SegmentGrantInfo grant = heap->Grant(*lease);
   heap->Ungrant(grant);
   EXPECT_EQ(heap->stats().grants_out, 0u);
-  EXPECT_EQ(heap->Grant(*lease).descriptor, grant.descriptor) << "the peer never got it";
+  EXPECT_EQ(heap->Grant(*lease).first, grant.first) << "the peer never got it";
+  EXPECT_NE(grant.first, nullptr);
   lease.reset();
   EXPECT_EQ(heap->stats().free_bytes, 0u);
 }
@@ -230,34 +238,34 @@ TEST_F(SlabHeapTest, ReturnsOfWhatThePeerDoesNotHoldAreRefused) {
   heap->Grant(*lease);
   heap->Grant(*lease);
   const struct {
-    absl::string_view name;
+    uint32_t slot;
     uint64_t generation, count;
-  } bad[] = {{"m.1", 1, 0}, {"m.1", 1, 3}, {"m.1", 1, std::numeric_limits<uint64_t>::max()},
-             {"m.1", 0, 1}, {"m.1", 2, 1}, {"m.2", 1, 1},
-             {"w.1", 1, 1}, {"", 1, 1}};
+  } bad[] = {
+      {0, 1, 0}, {0, 1, 3}, {0, 1, std::numeric_limits<uint64_t>::max()}, {0, 0, 1}, {0, 2, 1},
+      {1, 1, 1}, {7, 1, 1}, {std::numeric_limits<uint32_t>::max(), 1, 1}};
   for (const auto& b : bad) {
     EXPECT_THAT(
-        heap->Return(b.name, b.generation, b.count),
+        heap->Return(b.slot, b.generation, b.count),
         StatusIs(absl::StatusCode::kDataLoss,
-                 AllOf(HasSubstr("does not hold"), HasSubstr("'" + std::string(b.name) + "'"))))
-        << b.name << " " << b.generation << " " << b.count;
+                 AllOf(HasSubstr("does not hold"), HasSubstr("in slot " + std::to_string(b.slot)))))
+        << b.slot << " " << b.generation << " " << b.count;
   }
   EXPECT_EQ(heap->stats().grants_out, 2u);
-  EXPECT_THAT(heap->Return("m.1", 1, 2), IsOk());
-  EXPECT_THAT(heap->Return("m.1", 1, 1), StatusIs(absl::StatusCode::kDataLoss)) << "twice";
+  EXPECT_THAT(heap->Return(0, 1, 2), IsOk());
+  EXPECT_THAT(heap->Return(0, 1, 1), StatusIs(absl::StatusCode::kDataLoss)) << "twice";
 }
 
 TEST_F(SlabHeapTest, WhatADeadPeerHeldIsBack) {
   std::shared_ptr<SlabHeap> heap = NewHeap();
   LeasePtr kept = Open(*heap);
   LeasePtr dropped = Open(*heap);
-  const int descriptor = heap->Grant(*kept).descriptor;
+  EXPECT_NE(heap->Grant(*kept).first, nullptr);
   heap->Grant(*dropped);
   dropped.reset();
   heap->PeerGone();
   EXPECT_EQ(heap->stats().grants_out, 0u);
   EXPECT_EQ(heap->stats().free_bytes, kSmall) << "what this side uses itself stays in use";
-  EXPECT_EQ(heap->Grant(*kept).descriptor, descriptor) << "the next peer has nothing mapped";
+  EXPECT_NE(heap->Grant(*kept).first, nullptr) << "the next peer has nothing mapped";
 }
 
 TEST_F(SlabHeapTest, TheNextPeerIsNotToldOfWhatOnlyTheDeadOneKnew) {
@@ -271,7 +279,7 @@ TEST_F(SlabHeapTest, TheNextPeerIsNotToldOfWhatOnlyTheDeadOneKnew) {
     heap->Grant(*leases.back());
   }
   for (size_t i = 0; i < kSlabs; ++i) {
-    EXPECT_THAT(heap->Return(leases[i]->segment().name(), 1, 1), IsOk());
+    EXPECT_THAT(heap->Return(leases[i]->slot(), 1, 1), IsOk());
   }
   leases.clear();
   EXPECT_EQ(heap->stats().free_bytes, kSlabs * kSmall);
@@ -283,7 +291,7 @@ TEST_F(SlabHeapTest, TheNextPeerIsNotToldOfWhatOnlyTheDeadOneKnew) {
 TEST_F(SlabHeapTest, TheNextPeerIsNotToldOfWhatWasRetiredBefore) {
   std::shared_ptr<SlabHeap> heap = NewHeap(0);
   heap->Grant(*Open(*heap));
-  EXPECT_THAT(heap->Return("m.1", 1, 1), IsOk());
+  EXPECT_THAT(heap->Return(0, 1, 1), IsOk());
   heap->PeerGone();
   EXPECT_THAT(heap->TakeRetired(), IsEmpty());
 }
@@ -317,11 +325,11 @@ TEST_F(SlabHeapTest, ThePeerIsToldOfWhatItHasMapped) {
   Open(*heap).reset();  // m.2, which the peer never saw
   granted.reset();
   EXPECT_THAT(heap->TakeRetired(), IsEmpty()) << "still granted";
-  EXPECT_THAT(heap->Return("m.1", 1, 1), IsOk());
-  EXPECT_THAT(heap->TakeRetired(), ElementsAre("m.1"));
+  EXPECT_THAT(heap->Return(0, 1, 1), IsOk());
+  EXPECT_THAT(heap->TakeRetired(), ElementsAre(0u));
   EXPECT_THAT(heap->TakeRetired(), IsEmpty()) << "once";
-  heap->RestoreRetired({"m.1"});
-  EXPECT_THAT(heap->TakeRetired(), ElementsAre("m.1"));
+  heap->RestoreRetired({0});
+  EXPECT_THAT(heap->TakeRetired(), ElementsAre(0u));
 }
 
 TEST_F(SlabHeapTest, ThePeerIsNotToldOfASegmentWhoseGrantWasNotSent) {
@@ -344,8 +352,8 @@ TEST_F(SlabHeapTest, TheSecondOfTwoGrantsMayBeTakenBack) {
   heap->Grant(*lease);                 // sent
   heap->Ungrant(heap->Grant(*lease));  // not sent
   lease.reset();
-  EXPECT_THAT(heap->Return("m.1", 1, 1), IsOk());
-  EXPECT_THAT(heap->TakeRetired(), ElementsAre("m.1")) << "the peer has it by the first";
+  EXPECT_THAT(heap->Return(0, 1, 1), IsOk());
+  EXPECT_THAT(heap->TakeRetired(), ElementsAre(0u)) << "the peer has it by the first";
 }
 
 TEST_F(SlabHeapTest, ClosingGivesUpWhatIsFreeNowAndLater) {
@@ -424,6 +432,310 @@ TEST_F(SlabHeapTest, ACapacityBeyondAnyAddressSpaceIsRefused) {
   EXPECT_EQ(heap->stats().segments, 0u);
 }
 
+// Numbers of segments on the wire.
+
+TEST_F(SlabHeapTest, ASlotIsGivenOutAgainOnlyOnceThePeerHasBeenToldThatItsSegmentIsGone) {
+  std::shared_ptr<SlabHeap> heap = NewHeap(0);
+  LeasePtr first = Open(*heap);
+  ASSERT_EQ(first->slot(), 0u);
+  heap->Grant(*first);
+  first.reset();
+  EXPECT_THAT(heap->Return(0, 1, 1), IsOk());  // nothing is kept: it is destroyed
+  EXPECT_TRUE(heap->HasRetired());
+  LeasePtr second = Open(*heap);
+  EXPECT_EQ(second->slot(), 1u) << "the peer has another segment in slot 0 still";
+  EXPECT_THAT(heap->TakeRetired(), ElementsAre(0u));
+  EXPECT_FALSE(heap->HasRetired());
+  LeasePtr third = Open(*heap);
+  EXPECT_EQ(third->slot(), 2u) << "the message that says so may fail";
+  heap->RestoreRetired({0});
+  EXPECT_TRUE(heap->HasRetired());
+  LeasePtr fourth = Open(*heap);
+  EXPECT_EQ(fourth->slot(), 3u) << "it has failed";
+  EXPECT_THAT(heap->TakeRetired(), ElementsAre(0u));
+  heap->RetiredSent({0});
+  LeasePtr fifth = Open(*heap);
+  EXPECT_EQ(fifth->slot(), 0u);
+  EXPECT_EQ(fifth->segment().name(), "m.5") << "names are not used again";
+  EXPECT_EQ(fifth->generation(), 1u);
+  EXPECT_NE(heap->Grant(*fifth).first, nullptr);
+}
+
+TEST_F(SlabHeapTest, ASlotThatThePeerNeverHeardOfIsGivenOutAgainAtOnce) {
+  std::shared_ptr<SlabHeap> heap = NewHeap(0);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(Open(*heap)->slot(), 0u);
+  LeasePtr lease = Open(*heap);
+  heap->Ungrant(heap->Grant(*lease));  // was not sent
+  lease.reset();
+  EXPECT_EQ(Open(*heap)->slot(), 0u);
+  EXPECT_THAT(heap->TakeRetired(), IsEmpty());
+}
+
+TEST_F(SlabHeapTest, TheNextPeerMayBeGivenTheSlotsThatTheDeadOneKnew) {
+  std::shared_ptr<SlabHeap> heap = NewHeap(0);
+  heap->Grant(*Open(*heap));
+  EXPECT_THAT(heap->Return(0, 1, 1), IsOk());
+  heap->PeerGone();  // before it was told
+  EXPECT_EQ(Open(*heap)->slot(), 0u);
+}
+
+TEST_F(SlabHeapTest, GoneSegmentsAreNotFoundInTheirSlot) {
+  std::shared_ptr<SlabHeap> heap = NewHeap(0);
+  heap->Grant(*Open(*heap));
+  EXPECT_THAT(heap->Return(0, 1, 1), IsOk());
+  EXPECT_THAT(heap->FindGranted(0, 1), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("stale")));
+  EXPECT_THAT(heap->Return(0, 1, 1), StatusIs(absl::StatusCode::kDataLoss));
+}
+
+// What comes back through the log.
+
+class LeaseLogHeapTest : public SlabHeapTest {
+ protected:
+  static constexpr uint32_t kEntries = 8;
+
+  LeaseLogHeapTest() { Attach(*heap_); }
+  // The heap's end of the log, and the peer's.
+  void Attach(SlabHeap& heap) {
+    heap.AttachLog(std::make_unique<LeaseLogReader>(own_.own(), peer_.peer(), nullptr));
+    log_ = std::make_unique<LeaseLogWriter>(peer_.own(), own_.peer(), nullptr);
+  }
+  // A slab that the peer alone uses, by so many grants.
+  static LeasePtr GrantOnly(SlabHeap& heap, int grants) {
+    LeasePtr lease = Open(heap);
+    for (int i = 0; i < grants; ++i) heap.Grant(*lease);
+    return lease;
+  }
+
+  HeapControl own_{kEntries}, peer_{kEntries};
+  std::shared_ptr<SlabHeap> heap_ = NewHeap();
+  std::unique_ptr<LeaseLogWriter> log_;
+};
+
+TEST_F(LeaseLogHeapTest, StatsKnowWhatHasComeBack) {
+  GrantOnly(*heap_, 3).reset();
+  EXPECT_TRUE(log_->Append(0, 2, 0));
+  EXPECT_EQ(heap_->stats().grants_out, 1u);
+  EXPECT_EQ(heap_->stats().free_bytes, 0u);
+  EXPECT_TRUE(log_->Append(0, 1, 0));
+  EXPECT_EQ(heap_->stats().grants_out, 0u);
+  EXPECT_EQ(heap_->stats().free_bytes, kSmall);
+}
+
+TEST_F(LeaseLogHeapTest, MemoryIsUsedAgainWithoutAnyMessage) {
+  for (int i = 0; i < 100; ++i) {
+    GrantOnly(*heap_, 1).reset();
+    EXPECT_TRUE(log_->Append(0, 1, 0));
+  }
+  EXPECT_EQ(provider_->creates(), 1);
+  EXPECT_EQ(heap_->stats().slabs_reused, 99u);
+}
+
+TEST_F(LeaseLogHeapTest, WhatHasComeBackIsTakenInWithEachMessage) {
+  // Nothing is kept, so that HasRetired, which does not look into the log, tells.
+  std::shared_ptr<SlabHeap> heap = NewHeap(0);
+  Attach(*heap);
+  GrantOnly(*heap, 1).reset();
+  EXPECT_TRUE(log_->Append(0, 1, 0));
+  EXPECT_FALSE(heap->HasRetired());
+  EXPECT_THAT(heap->MessageAccepted(), IsOk());
+  EXPECT_TRUE(heap->HasRetired());
+}
+
+TEST_F(LeaseLogHeapTest, WhatHasComeBackIsTakenInWhenIdleMemoryIsGivenUp) {
+  std::shared_ptr<SlabHeap> heap = NewHeap(0);
+  Attach(*heap);
+  GrantOnly(*heap, 1).reset();
+  EXPECT_TRUE(log_->Append(0, 1, 0));
+  heap->TrimIdle();
+  EXPECT_TRUE(heap->HasRetired());
+}
+
+TEST_F(LeaseLogHeapTest, ALeaseIsNotBackBeforeTheMessagesThatMaySpeakOfIt) {
+  GrantOnly(*heap_, 1).reset();
+  EXPECT_TRUE(log_->Append(0, 1, 2));  // the peer had sent two messages
+  EXPECT_EQ(heap_->stats().grants_out, 1u);
+  EXPECT_THAT(heap_->MessageAccepted(), IsOk());
+  EXPECT_EQ(heap_->stats().grants_out, 1u);
+  EXPECT_THAT(heap_->FindGranted(0, 1), IsOk()) << "the second message is an echo of it";
+  EXPECT_THAT(heap_->MessageAccepted(), IsOk());
+  EXPECT_EQ(heap_->stats().grants_out, 0u);
+  EXPECT_THAT(heap_->FindGranted(0, 1), StatusIs(absl::StatusCode::kDataLoss));
+}
+
+TEST_F(LeaseLogHeapTest, MessagesAreCountedFromWhenTheLogIsThere) {
+  std::shared_ptr<SlabHeap> heap = NewHeap();
+  for (int i = 0; i < 3; ++i) EXPECT_THAT(heap->MessageAccepted(), IsOk());
+  Attach(*heap);
+  GrantOnly(*heap, 1).reset();
+  EXPECT_TRUE(log_->Append(0, 1, 1));
+  EXPECT_EQ(heap->stats().grants_out, 1u);
+  EXPECT_THAT(heap->MessageAccepted(), IsOk());
+  EXPECT_EQ(heap->stats().grants_out, 0u);
+}
+
+TEST_F(LeaseLogHeapTest, LogAndMessagesMayEachBringSome) {
+  GrantOnly(*heap_, 5).reset();
+  EXPECT_TRUE(log_->Append(0, 2, 0));
+  EXPECT_THAT(heap_->Return(0, 1, 3), IsOk());
+  EXPECT_EQ(heap_->stats().grants_out, 0u);
+  EXPECT_THAT(heap_->MessageAccepted(), IsOk());
+}
+
+TEST_F(LeaseLogHeapTest, TheLogOfADeadPeerIsNotLookedAtAgain) {
+  LeasePtr lease = GrantOnly(*heap_, 1);
+  heap_->PeerGone();
+  heap_->Grant(*lease);  // to the next one
+  EXPECT_TRUE(log_->Append(0, 1, 0));
+  EXPECT_EQ(heap_->stats().grants_out, 1u);
+  EXPECT_THAT(heap_->MessageAccepted(), IsOk());
+  EXPECT_EQ(heap_->stats().grants_out, 1u);
+}
+
+struct BadEntry {
+  std::string name;
+  uint32_t slot, count;
+};
+
+class BadEntryTest : public LeaseLogHeapTest, public ::testing::WithParamInterface<BadEntry> {};
+
+TEST_P(BadEntryTest, I5IsRefusedAndGivesNothingBack) {
+  LeasePtr lease = GrantOnly(*heap_, 2);
+  Open(*heap_).reset();  // slot 1: free
+  EXPECT_TRUE(log_->Append(GetParam().slot, GetParam().count, 0));
+  EXPECT_TRUE(log_->Append(0, 2, 0));  // behind it: no longer believed
+  const auto never_had = StatusIs(
+      absl::StatusCode::kDataLoss,
+      AllOf(HasSubstr("does not hold"), HasSubstr("in slot " + std::to_string(GetParam().slot))));
+  EXPECT_EQ(heap_->stats().grants_out, 2u);
+  EXPECT_THAT(heap_->Open(kSmall), IsOk()) << "memory is there for others all the same";
+  EXPECT_THAT(heap_->MessageAccepted(), never_had) << "the connection ends with the next message";
+  EXPECT_THAT(heap_->MessageAccepted(), never_had);
+  EXPECT_EQ(heap_->stats().grants_out, 2u);
+  heap_->PeerGone();
+  EXPECT_THAT(heap_->MessageAccepted(), IsOk()) << "the next peer has done nothing yet";
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Entries, BadEntryTest,
+    ::testing::Values(BadEntry{"CountZero", 0, 0}, BadEntry{"CountAboveWhatIsOut", 0, 3},
+                      BadEntry{"CountLargest", 0, 0xffffffff}, BadEntry{"SlotThatIsFree", 1, 1},
+                      BadEntry{"SlotUnknown", 7, 1}, BadEntry{"SlotLargest", 0xffffffff, 1}),
+    [](const auto& info) { return info.param.name; });
+
+TEST_F(LeaseLogHeapTest, I5ALogThatMakesNoSenseEndsTheConnectionWithTheNextMessage) {
+  for (const uint64_t written : {uint64_t{kEntries + 1}, std::numeric_limits<uint64_t>::max()}) {
+    std::shared_ptr<SlabHeap> heap = NewHeap();
+    Attach(*heap);
+    LeasePtr lease = GrantOnly(*heap, 1);
+    peer_.own().header->log_written = written;
+    EXPECT_EQ(heap->stats().grants_out, 1u);
+    EXPECT_THAT(heap->Open(kSmall), IsOk());
+    EXPECT_THAT(heap->MessageAccepted(),
+                StatusIs(absl::StatusCode::kDataLoss, HasSubstr("lease log")));
+    EXPECT_EQ(heap->stats().grants_out, 1u);
+  }
+}
+
+TEST_F(LeaseLogHeapTest, ThreadsMayGiveBackAndOpenAtOnce) {
+  constexpr int kRounds = 5000;
+  std::atomic<int> granted = 0;
+  std::thread peer([&] {
+    for (int i = 0; i < kRounds; ++i) {
+      while (granted <= i) std::this_thread::yield();
+      while (!log_->Append(0, 1, static_cast<uint64_t>(i))) std::this_thread::yield();
+    }
+  });
+  for (int i = 0; i < kRounds; ++i) {
+    LeasePtr lease = Open(*heap_);
+    EXPECT_EQ(lease->slot(), 0u);
+    lease->segment().mutable_data()[0] = static_cast<std::byte>(i);
+    heap_->Grant(*lease);
+    lease.reset();
+    ++granted;
+    EXPECT_THAT(heap_->MessageAccepted(), IsOk());
+    while (heap_->stats().grants_out > 0) std::this_thread::yield();
+  }
+  peer.join();
+  EXPECT_EQ(provider_->creates(), 1);
+}
+
+// What is free and which of it is taken.
+
+TEST_F(SlabHeapTest, OfManySizesTheSmallestThatFitsIsTaken) {
+  std::shared_ptr<SlabHeap> heap = NewHeap();
+  std::vector<LeasePtr> leases;
+  for (const size_t size : {4 * kSmall, 2 * kSmall, 8 * kSmall, 3 * kSmall, kSmall}) {
+    leases.push_back(Open(*heap, size));
+    ASSERT_EQ(leases.back()->segment().size_bytes(), size);
+  }
+  leases.clear();
+  const auto taken = [&](size_t capacity) {
+    leases.push_back(Open(*heap, capacity));
+    return leases.back()->segment().size_bytes();
+  };
+  EXPECT_EQ(taken(2 * kSmall + 1), 3 * kSmall);
+  EXPECT_EQ(taken(2 * kSmall + 1), 4 * kSmall) << "the best of what is left";
+  EXPECT_EQ(taken(2 * kSmall + 1), 8 * kSmall);
+  EXPECT_EQ(taken(1), kSmall);
+  EXPECT_EQ(taken(1), 2 * kSmall);
+  EXPECT_EQ(heap->stats().free_bytes, 0u);
+  EXPECT_EQ(provider_->creates(), 5);
+  taken(1);
+  EXPECT_EQ(provider_->creates(), 6);
+}
+
+TEST_F(SlabHeapTest, OfEqualSizesTheOneFreedLastIsTaken) {
+  std::shared_ptr<SlabHeap> heap = NewHeap();
+  std::array<LeasePtr, 3> leases = {Open(*heap), Open(*heap), Open(*heap)};
+  leases[2].reset();
+  leases[0].reset();
+  leases[1].reset();
+  leases = {Open(*heap), Open(*heap), Open(*heap)};
+  EXPECT_EQ(leases[0]->slot(), 1u) << "the warmest";
+  EXPECT_EQ(leases[1]->slot(), 0u);
+  EXPECT_EQ(leases[2]->slot(), 2u);
+}
+
+// Until the clock shows another time: what was freed before has been idle since.
+void AwaitTick() {
+  const int64_t now = MonotonicNanoseconds();
+  while (MonotonicNanoseconds() == now) {
+  }
+}
+
+TEST_F(SlabHeapTest, WhatIsIdleForTooLongIsGivenUp) {
+  auto heap = SlabHeap::Create({.name_prefix = "m.", .max_idle = absl::ZeroDuration()}, provider_);
+  LeasePtr kept = Open(*heap);
+  LeasePtr granted = Open(*heap);
+  heap->Grant(*granted);
+  granted.reset();
+  Open(*heap, 2 * kSmall).reset();
+  Open(*heap, 16 * kSmall).reset();
+  AwaitTick();
+  heap->TrimIdle();
+  EXPECT_EQ(heap->stats().free_bytes, 0u);
+  EXPECT_EQ(heap->stats().segments, 2u) << "what is in use is not idle";
+  EXPECT_EQ(tests::SegmentMappings(), 2u);
+}
+
+TEST_F(SlabHeapTest, OpeningGivesUpWhatIsIdleButNotWhatItCanUse) {
+  auto heap = SlabHeap::Create({.name_prefix = "m.", .max_idle = absl::ZeroDuration()}, provider_);
+  { LeasePtr large = Open(*heap, 64 * kSmall), small = Open(*heap); }
+  AwaitTick();
+  EXPECT_EQ(Open(*heap)->segment().name(), "m.2");
+  EXPECT_EQ(provider_->creates(), 2);
+  EXPECT_EQ(tests::SegmentMappings("m.1"), 0u);
+}
+
+TEST_F(SlabHeapTest, WhatHasJustBecomeFreeIsNotIdle) {
+  std::shared_ptr<SlabHeap> heap =
+      SlabHeap::Create({.name_prefix = "m.", .max_idle = absl::Hours(1)}, provider_);
+  Open(*heap).reset();
+  AwaitTick();
+  heap->TrimIdle();
+  EXPECT_EQ(heap->stats().free_bytes, kSmall);
+}
+
 TEST_F(SlabHeapTest, ThreadsMayOpenAndDropAtOnce) {
   constexpr int kThreads = 4, kRounds = 500;
   std::shared_ptr<SlabHeap> heap = NewHeap(4 * kSmall);
@@ -441,7 +753,7 @@ TEST_F(SlabHeapTest, ThreadsMayOpenAndDropAtOnce) {
         if (i % 2 == 0) {
           heap->Ungrant(grant);
         } else {
-          EXPECT_TRUE(heap->Return(grant.name, grant.generation, 1).ok());
+          EXPECT_TRUE(heap->Return(grant.slot, grant.generation, 1).ok());
         }
       }
     });

@@ -15,7 +15,7 @@ namespace slabpipe::tests {
 class TestLease : public Lease {
  public:
   TestLease(std::shared_ptr<const Segment> segment, uint64_t generation)
-      : Lease(std::move(segment), generation, nullptr) {}
+      : Lease(std::move(segment), /*slot=*/0, generation, nullptr) {}
 };
 
 // A lease on generation `generation` of a new, writable segment.

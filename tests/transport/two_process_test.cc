@@ -65,7 +65,8 @@ class Side {
     }
     capnp::MallocMessageBuilder message;
     std::vector<int> descriptors;
-    memory.Write(message.initRoot<schemas::MemoryTable>(), descriptors);
+    const auto table = message.initRoot<schemas::MemoryTable>();
+    memory.Write([&] { return table; }, descriptors);
     absl::Status sent = pipe_.Send(message, descriptors, {});
     if (sent.ok()) memory.Commit();
     return sent;

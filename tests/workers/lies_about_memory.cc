@@ -16,12 +16,26 @@ int main(int argc, char** argv) {
   if (lie == "no descriptor") answer.send_descriptor = false;
   if (lie == "a foreign name") answer.name = "somebody.1";
   if (lie == "main's name") answer.name = "m.1";
+  if (lie == "no name and size") answer.say_what_it_is = false;
+  if (lie == "an echo of a segment of its own") answer.echo = true;
+  if (lie == "an echo of what it never had") {
+    answer.echo = true;
+    answer.send_descriptor = answer.say_what_it_is = false;
+  }
+  if (lie == "an unknown slot") {
+    answer.slot = 7;
+    answer.send_descriptor = answer.say_what_it_is = false;
+  }
+  if (lie == "a slot beyond all limits") answer.slot = UINT32_MAX;
   if (lie == "generation 0") answer.generation = 0;
   if (lie == "no such segment") answer.segment_index = 1;
-  if (lie == "beyond the end") answer.offset = 4096;
-  if (lie == "across the end") answer.offset = 4032, answer.size = 128, answer.content_size = 128;
-  if (lie == "overflow") answer.offset = UINT64_MAX - 63, answer.size = 128;
-  if (lie == "misaligned") answer.offset = 8;
+  if (lie == "beyond the end") answer.offset_units = 64;
+  if (lie == "across the end") {
+    answer.offset_units = 63;
+    answer.size = answer.content_size = 128;
+  }
+  if (lie == "far beyond the end") answer.offset_units = UINT32_MAX;
+  if (lie == "overflow") answer.offset_units = 1, answer.size = UINT64_MAX - 63;
   if (lie == "more content than size") answer.content_size = 128;
   if (lie == "no size") answer.size = answer.content_size = 0;
   if (lie == "more elements") answer.elements = 9;

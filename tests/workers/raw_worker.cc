@@ -157,13 +157,18 @@ void SendSharedAnswer(uint64_t id, const SharedAnswer& answer) {
   auto root = message.initRoot<schemas::Message>();
   root.initCodecs(1).set(0, answer.codec.c_str());
   auto grant = root.initMemory().initSegments(1)[0];
-  grant.setName(answer.name.empty() ? (worker_prefix + "1").c_str() : answer.name.c_str());
-  grant.setSizeBytes(answer.said_bytes);
+  grant.setSlot(answer.slot);
+  grant.setEcho(answer.echo);
+  if (answer.say_what_it_is) {
+    auto segment = grant.initSegment();
+    segment.setName(answer.name.empty() ? (worker_prefix + "1").c_str() : answer.name.c_str());
+    segment.setSizeBytes(answer.said_bytes);
+  }
   grant.setGeneration(answer.generation);
   if (answer.send_descriptor) grant.setDescriptor(0);
   auto ref = root.getMemory().initRefs(1)[0];
-  ref.setSegment(static_cast<uint32_t>(answer.segment_index));
-  ref.setOffset(answer.offset);
+  ref.setSegment(answer.segment_index);
+  ref.setOffsetUnits(answer.offset_units);
   ref.setSize(answer.size);
   ref.setContentSize(answer.content_size);
   auto response = root.initResponse();
@@ -198,12 +203,12 @@ void SendGoodbye() {
   SendFrame(ToBody(message));
 }
 
-void SendLeaseReturn(const std::string& name) {
+void SendLeaseReturn(uint32_t slot) {
   capnp::MallocMessageBuilder message;
   auto root = message.initRoot<schemas::Message>();
   root.setLeases();
   auto returned = root.initMemory().initReturns(1)[0];
-  returned.setName(name.c_str());
+  returned.setSlot(slot);
   returned.setGeneration(1);
   returned.setCount(1);
   SendFrame(ToBody(message));

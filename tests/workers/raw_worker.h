@@ -56,9 +56,12 @@ struct SharedAnswer {
   uint64_t object_bytes = 4096;  // of the memfd
   uint64_t said_bytes = 4096;    // in the grant
   uint64_t generation = 1;
+  uint32_t slot = 0;
+  bool say_what_it_is = true;  // name and size
+  bool echo = false;
   std::string name = {};  // a good one if empty
-  uint64_t segment_index = 0;
-  uint64_t offset = 0;
+  uint16_t segment_index = 0;
+  uint32_t offset_units = 0;  // of 64 bytes
   uint64_t size = 64;
   uint64_t content_size = 64;
   int64_t elements = 8;
@@ -70,7 +73,7 @@ void SendSharedAnswer(uint64_t id, const SharedAnswer& answer);
 void SendRequest();
 void SendPong(uint64_t number);
 void SendGoodbye();
-void SendLeaseReturn(const std::string& name);
+void SendLeaseReturn(uint32_t slot);
 
 [[noreturn]] void Hang();
 

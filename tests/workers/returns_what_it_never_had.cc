@@ -6,6 +6,6 @@ int main() {
   using namespace slabpipe::tests;
   SendWelcome();
   ReceiveRequest();
-  SendLeaseReturn("m.1");
+  SendLeaseReturn(0);
   Hang();
 }
