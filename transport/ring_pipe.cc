@@ -1,5 +1,7 @@
 #include "slabpipe/transport/ring_pipe.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/epoll.h>
 
@@ -32,6 +34,17 @@ absl::InlinedVector<uint32_t, 4> SegmentTable(
   for (const auto& segment : segments) table.push_back(static_cast<uint32_t>(segment.size()));
   if (table.size() % 2 != 0) table.push_back(0);
   return table;
+}
+
+absl::StatusOr<std::vector<UniqueFd>> Duplicates(const std::vector<int>& descriptors) {
+  std::vector<UniqueFd> copies;
+  for (const int descriptor : descriptors) {
+    copies.emplace_back(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0));
+    if (!copies.back().valid()) {
+      return absl::ResourceExhaustedError("no descriptors for a ring (see ulimit -n)");
+    }
+  }
+  return copies;
 }
 
 }  // namespace
@@ -121,6 +134,7 @@ absl::StatusOr<std::vector<int>> RingPipe::Join(std::vector<UniqueFd> offered,
                          .listener = std::move(offered[kWorkerMessage])};
   ring_->room_bell = {.ringer = std::move(offered[kMainRoom]),
                       .listener = std::move(offered[kWorkerRoom])};
+  if (absl::Status watched = StartWatch(); !watched.ok()) return watched;
   return std::vector<int>{ring_->own.descriptor()};
 }
 
@@ -141,6 +155,7 @@ absl::Status RingPipe::Complete(std::vector<UniqueFd> joined) {
                       .listener = std::move(setup->main_room.listener)};
   ring_->worker_message_listener = std::move(setup->worker_message.listener);
   ring_->worker_room_listener = std::move(setup->worker_room.listener);
+  if (absl::Status watched = StartWatch(); !watched.ok()) return watched;
   begun_ = true;
   return absl::OkStatus();
 }
@@ -151,23 +166,26 @@ RingPipe::CreatePair(const PipeOptions& options) {
   if (!sockets.ok()) return sockets.status();
   auto main = std::make_unique<RingPipe>(std::move(sockets->first), options);
   auto worker = std::make_unique<RingPipe>(std::move(sockets->second), options);
-  const auto duplicates = [](const std::vector<int>& descriptors) {
-    std::vector<UniqueFd> copies;
-    for (const int descriptor : descriptors) copies.emplace_back(::dup(descriptor));
-    return copies;
-  };
   absl::StatusOr<std::vector<int>> offered = main->Offer();
   if (!offered.ok()) return offered.status();
-  absl::StatusOr<std::vector<int>> joined = worker->Join(duplicates(*offered), options.spin);
+  absl::StatusOr<std::vector<UniqueFd>> received = Duplicates(*offered);
+  if (!received.ok()) return received.status();
+  absl::StatusOr<std::vector<int>> joined = worker->Join(*std::move(received), options.spin);
   if (!joined.ok()) return joined.status();
   worker->Begin();
-  if (absl::Status status = main->Complete(duplicates(*joined)); !status.ok()) return status;
+  received = Duplicates(*joined);
+  if (!received.ok()) return received.status();
+  if (absl::Status status = main->Complete(*std::move(received)); !status.ok()) return status;
   return std::make_pair(std::move(main), std::move(worker));
 }
 
 absl::Status RingPipe::Send(capnp::MessageBuilder& message, absl::Span<const int> descriptors,
                             const Wait& wait) {
-  if (!begun_) return socket_->Send(message, descriptors, wait);
+  if (!begun_) {
+    absl::Status sent = socket_->Send(message, descriptors, wait);
+    if (sent.ok()) Add(sent_, 1);
+    return sent;
+  }
   if (absl::Status status = send_status(); !status.ok()) return status;
   const auto segments = message.getSegmentsForOutput();
   const absl::InlinedVector<uint32_t, 4> table = SegmentTable(segments);
@@ -225,13 +243,15 @@ absl::Status RingPipe::AwaitRoom(size_t body_bytes, const Wait& wait) {
     const int64_t start = MonotonicNanoseconds();
     absl::Status slept =
         SleepUntil(ready, ring_->mine().wants_room, ring_->room_bell.listener.get(), wait);
+    // What the peer has written before it went is still to be received.
+    if (absl::IsUnavailable(slept)) return socket_->EndSending(slept);
     if (!slept.ok()) return slept;
     ring_->room_spin.Slept(MonotonicNanoseconds() - start);
   }
 }
 
 absl::StatusOr<IncomingMessage> RingPipe::Receive(const Wait& wait) {
-  if (!begun_) return socket_->Receive(wait);
+  if (!begun_) return ReceiveFromSocket(wait);
   if (std::exchange(armed_, false)) {
     ring_->mine().wants_message.store(0, std::memory_order_relaxed);
   }
@@ -249,14 +269,23 @@ absl::StatusOr<IncomingMessage> RingPipe::Receive(const Wait& wait) {
       return waited;
     }
   }
+  absl::StatusOr<IncomingMessage> message = ReceiveFromSocket(wait);
+  if (message.ok()) by_socket_ = false;
+  return message;
+}
+
+absl::StatusOr<IncomingMessage> RingPipe::ReceiveFromSocket(const Wait& wait) {
   absl::StatusOr<IncomingMessage> message = socket_->Receive(wait);
-  if (!message.ok()) return message;
-  by_socket_ = false;
-  Add(received_, 1);
+  if (message.ok()) Add(received_, 1);
   return message;
 }
 
 absl::StatusOr<IncomingMessage> RingPipe::TakeMessage(const RingFrame& frame) {
+  if (frame.body_bytes > options_.max_message_bytes) {
+    return socket_->End(absl::DataLossError(absl::StrCat(
+        "what the peer wrote to the ring is no message: its length is ", frame.body_bytes,
+        ", not at most ", options_.max_message_bytes, " (max_message_bytes)")));
+  }
   IncomingMessage message(frame.body_bytes / sizeof(capnp::word));
   ring_->reader.Take(frame, message.words());
   WakeSender();
@@ -277,11 +306,14 @@ absl::Status RingPipe::AwaitFrame(const Wait& wait) {
       SleepUntil(ready, ring_->mine().wants_message, ring_->message_bell.listener.get(), wait);
   ring_->ShowCpu();
   spin.Slept(MonotonicNanoseconds() - start);
-  return slept;
+  return absl::IsUnavailable(slept) ? socket_->End(slept) : slept;
 }
 
 // Sleeps until the bell rings, or `ready` turns out to be so already. UNAVAILABLE if the peer is
 // gone and has left nothing.
+//
+// SUBTLE: what the bell says counts for nothing but a look. A peer that is gone may leave it
+// ringing for good (a pipe whose other end is closed), and a hostile one may never stop to ring it.
 absl::Status RingPipe::SleepUntil(absl::FunctionRef<bool()> ready, std::atomic<uint32_t>& wants,
                                   int listener, const Wait& wait) {
   wants.store(1, std::memory_order_seq_cst);  // pairs with WakeReceiver, WakeSender
@@ -291,32 +323,51 @@ absl::Status RingPipe::SleepUntil(absl::FunctionRef<bool()> ready, std::atomic<u
     std::array<WaitFd, 3> fds = {{{.fd = listener, .events = POLLIN}, gone[0], gone[1]}};
     status = WaitForAny(absl::MakeSpan(fds), wait);
     if (fds[0].revents != 0) SilenceDoorbell(listener);
-    if (status.ok() && fds[0].revents == 0 && !ready()) status = socket_->End(PeerGone());
+    if (status.ok() && !ready()) {
+      const bool is_gone = fds[1].revents != 0 || fds[2].revents != 0;
+      if (is_gone) {
+        status = PeerGone();
+      } else if (wait.deadline.HasPassed()) {
+        status = absl::DeadlineExceededError("the deadline has passed");
+      }
+    }
   }
   wants.store(0, std::memory_order_relaxed);  // read too late it costs a needless ring
   return status;
 }
 
-int RingPipe::fd() const {
-  if (!begun_) return socket_->fd();
-  std::call_once(watch_once_, [this] {
-    watch_ = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
-    const auto watch = [this](int descriptor, uint32_t events) {
-      epoll_event event = {.events = events, .data = {}};
-      if (descriptor >= 0) ::epoll_ctl(watch_.get(), EPOLL_CTL_ADD, descriptor, &event);
-    };
-    const auto gone = socket_->peer_gone_fds();
-    watch(ring_->message_bell.listener.get(), EPOLLIN);
-    watch(gone[0].fd, EPOLLRDHUP);
-    watch(gone[1].fd, EPOLLIN);
-  });
-  return watch_.get();
+int RingPipe::fd() const { return begun_ ? watch_.get() : socket_->fd(); }
+
+absl::Status RingPipe::StartWatch() {
+  watch_.reset(::epoll_create1(EPOLL_CLOEXEC));
+  const auto watch = [this](int descriptor, uint32_t events) {
+    epoll_event event = {.events = events, .data = {}};
+    return descriptor < 0 || ::epoll_ctl(watch_.get(), EPOLL_CTL_ADD, descriptor, &event) == 0;
+  };
+  const auto gone = socket_->peer_gone_fds();
+  if (watch_.valid() && watch(ring_->message_bell.listener.get(), EPOLLIN) &&
+      watch(gone[0].fd, EPOLLRDHUP) && watch(gone[1].fd, EPOLLIN)) {
+    return absl::OkStatus();
+  }
+  return absl::ResourceExhaustedError(
+      absl::StrCat("no descriptor to watch a ring with (see ulimit -n): ",
+                   absl::ErrnoToStatus(errno, "epoll").message()));
+}
+
+void RingPipe::WatchSocket(bool also_for_messages) {
+  if (also_for_messages == std::exchange(socket_watched_, also_for_messages)) return;
+  epoll_event event = {.events = EPOLLRDHUP | (also_for_messages ? uint32_t{EPOLLIN} : 0),
+                       .data = {}};
+  ::epoll_ctl(watch_.get(), EPOLL_CTL_MOD, socket_->fd(), &event);
 }
 
 bool RingPipe::Arm() {
   if (!begun_) return socket_->Arm();
-  if (by_socket_) return true;
+  WatchSocket(by_socket_);
+  if (by_socket_) return socket_->Arm();
   armed_ = true;
+  // What has rung before tells of messages that the look below sees, if they are there still.
+  SilenceDoorbell(ring_->message_bell.listener.get());
   ring_->mine().wants_message.store(1, std::memory_order_seq_cst);  // pairs with WakeReceiver
   return ring_->reader.HasFrame();
 }

@@ -21,7 +21,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -70,7 +69,6 @@ class RingPipe : public MessagePipe {
                     const Wait& wait) override;
   absl::StatusOr<IncomingMessage> Receive(const Wait& wait) override;
   absl::Status send_status() const override { return socket_->send_status(); }
-  // -1 if no descriptor was left for it.
   int fd() const override;
   bool Arm() override;
   uint64_t messages_sent() const override { return sent_.load(std::memory_order_relaxed); }
@@ -91,7 +89,10 @@ class RingPipe : public MessagePipe {
   absl::Status AwaitFrame(const Wait& wait);
   absl::Status SleepUntil(absl::FunctionRef<bool()> ready, std::atomic<uint32_t>& wants,
                           int listener, const Wait& wait);
+  absl::Status StartWatch();
+  void WatchSocket(bool also_for_messages);
   absl::StatusOr<IncomingMessage> TakeMessage(const RingFrame& frame);
+  absl::StatusOr<IncomingMessage> ReceiveFromSocket(const Wait& wait);
   void WakeReceiver();
   void WakeSender();
 
@@ -104,10 +105,11 @@ class RingPipe : public MessagePipe {
   std::atomic<uint64_t> sent_ = 0;
   std::atomic<uint64_t> ring_bytes_sent_ = 0;
   std::atomic<uint64_t> received_ = 0;
-  mutable std::once_flag watch_once_;
-  mutable UniqueFd watch_;  // an epoll instance: the bell, and whether the peer is gone
-  bool by_socket_ = false;  // the receiver's: the next message comes through the socket
-  bool armed_ = false;      // the receiver's: the peer has been told to ring
+  UniqueFd watch_;  // an epoll instance: the bell, and whether the peer is gone
+  // The receiver's:
+  bool by_socket_ = false;       // the next message comes through the socket
+  bool armed_ = false;           // the peer has been told to ring
+  bool socket_watched_ = false;  // watch_ tells of messages in the socket, too
 };
 
 }  // namespace slabpipe
