@@ -51,7 +51,7 @@ class RingTest : public ::testing::Test {
 
   RingTest() { Connect(kRingBytes); }
   void Connect(uint32_t ring_bytes) {
-    const ControlSizes sizes = {.ring_bytes = ring_bytes, .log_entries = 1};
+    const ControlSizes sizes = {.ring_bytes = ring_bytes, .log_entries = 4};
     writers_ = std::make_unique<ControlMemory>(sizes);
     readers_ = std::make_unique<ControlMemory>(sizes);
     writer_ = std::make_unique<RingWriter>(writers_->own(), readers_->peer());
