@@ -21,8 +21,10 @@ absl::StatusOr<bool> RingWriter::HasRoom(size_t body_bytes) {
   // The word after the frame is written to as well.
   const uint64_t needed = RingFrameBytes(body_bytes) + kRingAlignmentBytes;
   if (ring_bytes_ - (position_ - taken_) >= needed) return true;
-  // Acquire: pairs with the release in RingReader::Take. What the peer has taken it has read.
-  const uint64_t taken = peer_->ring_taken.load(std::memory_order_acquire);
+  // Pairs with the store in RingReader::Take: what the peer has taken it has read. Sequentially
+  // consistent, as there: a sender that is about to sleep first says so (wants_room) and then looks
+  // here.
+  const uint64_t taken = peer_->ring_taken.load(std::memory_order_seq_cst);
   if (taken < taken_ || taken > position_) {
     return absl::DataLossError(absl::StrCat("the peer has taken ", taken,
                                             " bytes of a ring to which ", position_,

@@ -1,6 +1,7 @@
 #include "slabpipe/transport/ring_pipe.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/epoll.h>
 
@@ -24,7 +25,7 @@ void Add(std::atomic<uint64_t>& counter, uint64_t count) {
 }
 
 // What the epoll instance tells of.
-enum Watched : uint32_t { kBell, kGone, kCancelled };
+enum Watched : uint32_t { kBell = 1, kGone = 2, kCancelled = 4 };
 
 // A bell must have room for one more ring when its listener goes to sleep, or that ring wakes nobody.
 // It is rung at most once a message, with 8 bytes; a pipe takes 65,536. So after this many messages
@@ -41,6 +42,17 @@ absl::InlinedVector<uint32_t, 4> SegmentTable(
   for (const auto& segment : segments) table.push_back(static_cast<uint32_t>(segment.size()));
   if (table.size() % 2 != 0) table.push_back(0);
   return table;
+}
+
+absl::StatusOr<std::vector<UniqueFd>> Duplicates(const std::vector<int>& descriptors) {
+  std::vector<UniqueFd> copies;
+  for (const int descriptor : descriptors) {
+    copies.emplace_back(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0));
+    if (!copies.back().valid()) {
+      return absl::ResourceExhaustedError("no descriptors for a ring (see ulimit -n)");
+    }
+  }
+  return copies;
 }
 
 }  // namespace
@@ -130,6 +142,7 @@ absl::StatusOr<std::vector<int>> RingPipe::Join(std::vector<UniqueFd> offered,
                          .listener = std::move(offered[kWorkerMessage])};
   ring_->room_bell = {.ringer = std::move(offered[kMainRoom]),
                       .listener = std::move(offered[kWorkerRoom])};
+  if (absl::Status watched = StartWatch(); !watched.ok()) return watched;
   return std::vector<int>{ring_->own.descriptor()};
 }
 
@@ -150,6 +163,7 @@ absl::Status RingPipe::Complete(std::vector<UniqueFd> joined) {
                       .listener = std::move(setup->main_room.listener)};
   ring_->worker_message_listener = std::move(setup->worker_message.listener);
   ring_->worker_room_listener = std::move(setup->worker_room.listener);
+  if (absl::Status watched = StartWatch(); !watched.ok()) return watched;
   begun_ = true;
   return absl::OkStatus();
 }
@@ -160,23 +174,26 @@ RingPipe::CreatePair(const PipeOptions& options) {
   if (!sockets.ok()) return sockets.status();
   auto main = std::make_unique<RingPipe>(std::move(sockets->first), options);
   auto worker = std::make_unique<RingPipe>(std::move(sockets->second), options);
-  const auto duplicates = [](const std::vector<int>& descriptors) {
-    std::vector<UniqueFd> copies;
-    for (const int descriptor : descriptors) copies.emplace_back(::dup(descriptor));
-    return copies;
-  };
   absl::StatusOr<std::vector<int>> offered = main->Offer();
   if (!offered.ok()) return offered.status();
-  absl::StatusOr<std::vector<int>> joined = worker->Join(duplicates(*offered), options.spin);
+  absl::StatusOr<std::vector<UniqueFd>> received = Duplicates(*offered);
+  if (!received.ok()) return received.status();
+  absl::StatusOr<std::vector<int>> joined = worker->Join(*std::move(received), options.spin);
   if (!joined.ok()) return joined.status();
   worker->Begin();
-  if (absl::Status status = main->Complete(duplicates(*joined)); !status.ok()) return status;
+  received = Duplicates(*joined);
+  if (!received.ok()) return received.status();
+  if (absl::Status status = main->Complete(*std::move(received)); !status.ok()) return status;
   return std::make_pair(std::move(main), std::move(worker));
 }
 
 absl::Status RingPipe::Send(capnp::MessageBuilder& message, absl::Span<const int> descriptors,
                             const Wait& wait) {
-  if (!begun_) return socket_->Send(message, descriptors, wait);
+  if (!begun_) {
+    absl::Status sent = socket_->Send(message, descriptors, wait);
+    if (sent.ok()) Add(sent_, 1);
+    return sent;
+  }
   if (absl::Status status = send_status(); !status.ok()) return status;
   const auto segments = message.getSegmentsForOutput();
   const absl::InlinedVector<uint32_t, 4> table = SegmentTable(segments);
@@ -234,13 +251,15 @@ absl::Status RingPipe::AwaitRoom(size_t body_bytes, const Wait& wait) {
     const int64_t start = MonotonicNanoseconds();
     absl::Status slept =
         SleepUntil(ready, ring_->mine().wants_room, ring_->room_bell.listener.get(), wait);
+    // What the peer has written before it went is still to be received.
+    if (absl::IsUnavailable(slept)) return socket_->EndSending(slept);
     if (!slept.ok()) return slept;
     ring_->room_spin.Slept(MonotonicNanoseconds() - start);
   }
 }
 
 absl::StatusOr<IncomingMessage> RingPipe::Receive(const Wait& wait) {
-  if (!begun_) return socket_->Receive(wait);
+  if (!begun_) return ReceiveFromSocket(wait);
   if (std::exchange(armed_, false)) {
     ring_->mine().wants_message.store(0, std::memory_order_relaxed);
   }
@@ -258,14 +277,23 @@ absl::StatusOr<IncomingMessage> RingPipe::Receive(const Wait& wait) {
       return waited;
     }
   }
+  absl::StatusOr<IncomingMessage> message = ReceiveFromSocket(wait);
+  if (message.ok()) by_socket_ = false;
+  return message;
+}
+
+absl::StatusOr<IncomingMessage> RingPipe::ReceiveFromSocket(const Wait& wait) {
   absl::StatusOr<IncomingMessage> message = socket_->Receive(wait);
-  if (!message.ok()) return message;
-  by_socket_ = false;
-  Add(received_, 1);
+  if (message.ok()) Add(received_, 1);
   return message;
 }
 
 absl::StatusOr<IncomingMessage> RingPipe::TakeMessage(const RingFrame& frame) {
+  if (frame.body_bytes > options_.max_message_bytes) {
+    return socket_->End(absl::DataLossError(absl::StrCat(
+        "what the peer wrote to the ring is no message: its length is ", frame.body_bytes,
+        ", not at most ", options_.max_message_bytes, " (max_message_bytes)")));
+  }
   IncomingMessage message(frame.body_bytes / sizeof(capnp::word));
   ring_->reader.Take(frame, message.words());
   WakeSender();
@@ -282,49 +310,66 @@ absl::Status RingPipe::AwaitFrame(const Wait& wait) {
     return absl::OkStatus();
   }
   const int64_t start = MonotonicNanoseconds() - budget;  // about: the clock is not read before
-  const bool usual = wait.meanwhile == nullptr &&
-                     (wait.cancellation == nullptr || wait.cancellation == expected_) && fd() >= 0;
+  const bool usual =
+      wait.meanwhile == nullptr && (wait.cancellation == nullptr || wait.cancellation == expected_);
   absl::Status slept = usual ? SleepForMessage(wait)
                              : SleepUntil(ready, ring_->mine().wants_message,
                                           ring_->message_bell.listener.get(), wait);
   ring_->ShowCpu();
   spin.Slept(MonotonicNanoseconds() - start);
-  return slept;
+  return absl::IsUnavailable(slept) ? socket_->End(slept) : slept;
 }
 
-// The usual sleep, in as few system calls as can be: one.
+// The usual sleep, in one system call. UNAVAILABLE if the peer is gone and has left nothing.
 absl::Status RingPipe::SleepForMessage(const Wait& wait) {
-  std::array<epoll_event, 3> events;
-  std::atomic<uint32_t>& wants = ring_->mine().wants_message;
+  WatchSocket(false);
   if (messages_received() - silenced_at_ >= kMessagesBetweenSilences) {
     SilenceDoorbell(ring_->message_bell.listener.get());
     silenced_at_ = messages_received();
   }
+  std::atomic<uint32_t>& wants = ring_->mine().wants_message;
   wants.store(1, std::memory_order_seq_cst);  // pairs with WakeReceiver
   absl::Status status;
   if (!ring_->reader.HasFrame()) {
-    const bool endless = wait.deadline.is_never();
-    const timespec timeout = endless ? timespec{} : absl::ToTimespec(wait.deadline.Remaining());
-    const int count = ::epoll_pwait2(watch_.get(), events.data(), events.size(),
-                                     endless ? nullptr : &timeout, nullptr);
-    uint32_t told = 0;
-    for (int i = 0; i < count; ++i) told |= 1u << events[static_cast<size_t>(i)].data.u32;
-    if ((told & 1u << kCancelled) != 0 && wait.cancellation != nullptr) {
+    const uint32_t told = WaitForWatched(wait.deadline);
+    if (ring_->reader.HasFrame()) {
+      // Whatever else there is will be found when there are no more.
+    } else if ((told & kCancelled) != 0 && wait.cancellation != nullptr) {
       status = absl::CancelledError("the wait was cancelled");
-    } else if ((told & 1u << kGone) != 0 && !ring_->reader.HasFrame()) {
-      status = socket_->End(PeerGone());
-    } else if (count == 0) {
+    } else if ((told & kGone) != 0) {
+      status = PeerGone();
+    } else if (wait.deadline.HasPassed()) {
       status = absl::DeadlineExceededError("the deadline has passed");
-    } else if (count < 0 && errno != EINTR) {
-      status = absl::InternalError(absl::ErrnoToStatus(errno, "epoll_pwait2").message());
     }
   }
   wants.store(0, std::memory_order_relaxed);  // read too late it costs a needless ring
   return status;
 }
 
+// Waits, at most until the deadline, for something to happen; returns what. An error is nothing:
+// the caller looks again.
+uint32_t RingPipe::WaitForWatched(const Deadline& deadline) {
+  std::array<epoll_event, 4> events;
+  const bool endless = deadline.is_never();
+  const timespec timeout = endless ? timespec{} : absl::ToTimespec(deadline.Remaining());
+  int count = ::epoll_pwait2(watch_.get(), events.data(), events.size(),
+                             endless ? nullptr : &timeout, nullptr);
+  if (count < 0 && errno != EINTR) {
+    // A kernel before 5.11, or a filter of system calls that does not know this one.
+    const int64_t milliseconds = absl::ToInt64Milliseconds(deadline.Remaining()) + 1;
+    count = ::epoll_wait(watch_.get(), events.data(), events.size(),
+                         endless ? -1 : static_cast<int>(std::min<int64_t>(milliseconds, 60'000)));
+  }
+  uint32_t told = 0;
+  for (int i = 0; i < count; ++i) told |= events[static_cast<size_t>(i)].data.u32;
+  return told;
+}
+
 // Sleeps until the bell rings, or `ready` turns out to be so already. UNAVAILABLE if the peer is
 // gone and has left nothing.
+//
+// SUBTLE: what the bell says counts for nothing but a look. A peer that is gone may leave it
+// ringing for good (a pipe whose other end is closed), and a hostile one may never stop to ring it.
 absl::Status RingPipe::SleepUntil(absl::FunctionRef<bool()> ready, std::atomic<uint32_t>& wants,
                                   int listener, const Wait& wait) {
   SilenceDoorbell(listener);                  // of earlier rings
@@ -335,38 +380,55 @@ absl::Status RingPipe::SleepUntil(absl::FunctionRef<bool()> ready, std::atomic<u
     std::array<WaitFd, 3> fds = {{{.fd = listener, .events = POLLIN}, gone[0], gone[1]}};
     status = WaitForAny(absl::MakeSpan(fds), wait);
     if (fds[0].revents != 0) SilenceDoorbell(listener);
-    if (status.ok() && fds[0].revents == 0 && !ready()) status = socket_->End(PeerGone());
+    if (status.ok() && !ready()) {
+      const bool is_gone = fds[1].revents != 0 || fds[2].revents != 0;
+      if (is_gone) {
+        status = PeerGone();
+      } else if (wait.deadline.HasPassed()) {
+        status = absl::DeadlineExceededError("the deadline has passed");
+      }
+    }
   }
   wants.store(0, std::memory_order_relaxed);  // read too late it costs a needless ring
   return status;
 }
 
+int RingPipe::fd() const { return begun_ ? watch_.get() : socket_->fd(); }
+
 // SUBTLE: the bell is watched for edges: each ring is one, and so the bell need not be silenced
 // after each.
-void RingPipe::MakeWatch() const {
-  watch_ = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
+absl::Status RingPipe::StartWatch() {
+  watch_.reset(::epoll_create1(EPOLL_CLOEXEC));
   const auto watch = [this](int descriptor, uint32_t events, Watched what) {
     epoll_event event = {.events = events, .data = {.u32 = what}};
-    if (descriptor < 0 || !watch_.valid()) return;
-    if (::epoll_ctl(watch_.get(), EPOLL_CTL_ADD, descriptor, &event) != 0) watch_.reset();
+    return descriptor < 0 || ::epoll_ctl(watch_.get(), EPOLL_CTL_ADD, descriptor, &event) == 0;
   };
   const auto gone = socket_->peer_gone_fds();
-  watch(ring_->message_bell.listener.get(), EPOLLIN | EPOLLET, kBell);
-  watch(gone[0].fd, EPOLLRDHUP, kGone);
-  watch(gone[1].fd, EPOLLIN, kGone);
-  if (expected_ != nullptr) watch(expected_->fd(), EPOLLIN, kCancelled);
+  if (watch_.valid() && watch(ring_->message_bell.listener.get(), EPOLLIN | EPOLLET, kBell) &&
+      watch(gone[0].fd, EPOLLRDHUP, kGone) && watch(gone[1].fd, EPOLLIN, kGone) &&
+      watch(expected_ == nullptr ? -1 : expected_->fd(), EPOLLIN, kCancelled)) {
+    return absl::OkStatus();
+  }
+  return absl::ResourceExhaustedError(
+      absl::StrCat("no descriptor to watch a ring with (see ulimit -n): ",
+                   absl::ErrnoToStatus(errno, "epoll").message()));
 }
 
-int RingPipe::fd() const {
-  if (!begun_) return socket_->fd();
-  std::call_once(watch_once_, [this] { MakeWatch(); });
-  return watch_.get();
+// For messages only while an event loop waits for one that comes through the socket.
+void RingPipe::WatchSocket(bool also_for_messages) {
+  if (also_for_messages == std::exchange(socket_watched_, also_for_messages)) return;
+  epoll_event event = {.events = EPOLLRDHUP | (also_for_messages ? uint32_t{EPOLLIN} : 0),
+                       .data = {.u32 = kGone}};
+  ::epoll_ctl(watch_.get(), EPOLL_CTL_MOD, socket_->fd(), &event);
 }
 
 bool RingPipe::Arm() {
   if (!begun_) return socket_->Arm();
-  if (by_socket_) return true;
+  WatchSocket(by_socket_);
+  if (by_socket_) return socket_->Arm();
   armed_ = true;
+  // What has rung before tells of messages that the look below sees, if they are there still.
+  SilenceDoorbell(ring_->message_bell.listener.get());
   ring_->mine().wants_message.store(1, std::memory_order_seq_cst);  // pairs with WakeReceiver
   return ring_->reader.HasFrame();
 }

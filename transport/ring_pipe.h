@@ -21,7 +21,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -67,14 +66,13 @@ class RingPipe : public MessagePipe {
       const PipeOptions& options = {});
 
   // A cancellation with which most waits will come: these are cheaper then. It must outlive the
-  // pipe. REQUIRES: nobody sends or receives yet.
+  // pipe's use. REQUIRES: before Complete.
   void ExpectCancellation(const Cancellation& cancellation) { expected_ = &cancellation; }
 
   absl::Status Send(capnp::MessageBuilder& message, absl::Span<const int> descriptors,
                     const Wait& wait) override;
   absl::StatusOr<IncomingMessage> Receive(const Wait& wait) override;
   absl::Status send_status() const override { return socket_->send_status(); }
-  // -1 if no descriptor was left for it.
   int fd() const override;
   bool Arm() override;
   uint64_t messages_sent() const override { return sent_.load(std::memory_order_relaxed); }
@@ -94,10 +92,13 @@ class RingPipe : public MessagePipe {
   absl::Status AwaitRoom(size_t body_bytes, const Wait& wait);
   absl::Status AwaitFrame(const Wait& wait);
   absl::Status SleepForMessage(const Wait& wait);
+  uint32_t WaitForWatched(const Deadline& deadline);
   absl::Status SleepUntil(absl::FunctionRef<bool()> ready, std::atomic<uint32_t>& wants,
                           int listener, const Wait& wait);
-  void MakeWatch() const;
+  absl::Status StartWatch();
+  void WatchSocket(bool also_for_messages);
   absl::StatusOr<IncomingMessage> TakeMessage(const RingFrame& frame);
+  absl::StatusOr<IncomingMessage> ReceiveFromSocket(const Wait& wait);
   void WakeReceiver();
   void WakeSender();
 
@@ -110,13 +111,14 @@ class RingPipe : public MessagePipe {
   std::atomic<uint64_t> sent_ = 0;
   std::atomic<uint64_t> ring_bytes_sent_ = 0;
   std::atomic<uint64_t> received_ = 0;
-  mutable std::once_flag watch_once_;
   // An epoll instance: the message bell, whether the peer is gone, the expected cancellation.
-  mutable UniqueFd watch_;
+  UniqueFd watch_;
   const Cancellation* expected_ = nullptr;
-  uint64_t silenced_at_ = 0;  // the receiver's: messages received when the bell was last silenced
-  bool by_socket_ = false;    // the receiver's: the next message comes through the socket
-  bool armed_ = false;        // the receiver's: the peer has been told to ring
+  // The receiver's:
+  bool by_socket_ = false;       // the next message comes through the socket
+  bool armed_ = false;           // the peer has been told to ring
+  bool socket_watched_ = false;  // watch_ tells of messages in the socket, too
+  uint64_t silenced_at_ = 0;     // messages received when the bell was last silenced
 };
 
 }  // namespace slabpipe

@@ -138,6 +138,9 @@ absl::Status SocketPipe::SendUnsent(const Wait& wait) {
     return sent;
   }
   if (unsent_.empty()) return sent;
+  if (wait.cancellation != nullptr && wait.cancellation->cancelled()) {
+    return absl::CancelledError("the wait was cancelled");
+  }
   return absl::DeadlineExceededError(
       "the deadline has passed while the message before was going out");
 }

@@ -84,6 +84,8 @@ class SocketPipe : public MessagePipe {
   absl::Status receive_status() const { return over(Direction::kReceive); }
   // The pipe is over, for this reason; the first one stays and is returned.
   absl::Status End(absl::Status why) { return EndWith(std::move(why)); }
+  // Nothing can be sent any more, for this reason; what has arrived is still to be received.
+  absl::Status EndSending(absl::Status why) { return EndSendingWith(std::move(why)); }
   // What to wait for to learn that the peer is gone, whatever it has sent before.
   std::array<WaitFd, 2> peer_gone_fds() const {
     return {{{.fd = socket_.get(), .events = POLLRDHUP}, {.fd = peer_fd_, .events = POLLIN}}};

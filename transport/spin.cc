@@ -6,13 +6,18 @@
 #include <algorithm>
 
 namespace slabpipe {
+namespace {
+
+constexpr absl::Duration kMostBudget = absl::Seconds(1);
+
+}  // namespace
 
 // In glibc a look at the thread's rseq area: a nanosecond, no system call.
 uint32_t CurrentCpu() { return static_cast<uint32_t>(::sched_getcpu()); }
 
 SpinPolicy::SpinPolicy(absl::Duration budget)
     : budget_(::sysconf(_SC_NPROCESSORS_ONLN) > 1
-                  ? std::max<int64_t>(absl::ToInt64Nanoseconds(budget), 0)
+                  ? absl::ToInt64Nanoseconds(std::clamp(budget, absl::ZeroDuration(), kMostBudget))
                   : 0) {}
 
 void SpinPolicy::Slept(int64_t nanoseconds) {

@@ -36,7 +36,8 @@ inline void CpuRelax() {
 // Thread-compatible: one waiting thread's.
 class SpinPolicy {
  public:
-  // `budget`: the longest to spin; zero: never. On a machine with one CPU: never.
+  // `budget`: the longest to spin, at most a second, for it is not interrupted; zero: never. On a
+  // machine with one CPU: never.
   explicit SpinPolicy(absl::Duration budget);
 
   // Spins until `ready()` is true (returns true), or the budget is used up, the deadline has

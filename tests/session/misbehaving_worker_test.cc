@@ -1,12 +1,16 @@
 // Workers that break the protocol: each gets the status that session.capnp and session.h promise,
 // main goes on, and no process is left.
 
+#include <unistd.h>
+
+#include <fstream>
 #include <optional>
 #include <string>
 #include <utility>
 #include <variant>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "slabpipe/codec/ndarray.h"
@@ -258,6 +262,143 @@ TEST_F(LyingWorkerTest, MetadataThatDoesNotFitConcernsTheCallAlone) {
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("no.such.codec")));
   EXPECT_EQ(end_, std::nullopt);
 }
+
+// The ring.
+
+class RingAttackTest : public MisbehavingWorkerTest {
+ protected:
+  RingAttackTest() : once_(absl::StrCat(::testing::TempDir(), "/attack.", ::getpid())) {}
+  ~RingAttackTest() override { ::unlink(once_.c_str()); }
+
+  // The first worker attacks; those that take its place don't.
+  SessionOptions Attacker(const std::string& attack) {
+    std::ofstream(once_) << attack;
+    SessionOptions options = Options("attacks_the_ring", {attack, once_});
+    options.restart_after_crash = true;
+    options.pipe.ring_bytes = 4096;
+    return options;
+  }
+  // A worker that main has ended for `rule`, and another one in its place.
+  void ExpectBreaksTheProtocol(const std::string& attack, const std::string& rule) {
+    SCOPED_TRACE(attack);
+    Session session = StartGood(Attacker(attack));
+    const pid_t worker = session.worker_pid();
+    EXPECT_THAT(session.Call("any.thing", 1),
+                StatusIs(absl::StatusCode::kDataLoss,
+                         AllOf(HasSubstr(rule), HasSubstr("a new worker is running"))));
+    EXPECT_THAT(session.last_end(), Optional(VariantWith<Misbehaved>(testing::_)));
+    EXPECT_FALSE(ProcessExists(worker));
+    EXPECT_THAT(session.Call("any.thing", 1), IsOk());
+  }
+
+ private:
+  const std::string once_;
+};
+
+TEST_F(RingAttackTest, OneThatKeepsToTheRulesIsWorkedWith) {
+  Session session = StartGood(Attacker("nothing"));
+  for (int i = 0; i < 100; ++i) ASSERT_THAT(session.Call("any.thing", i), IsOk());
+  EXPECT_EQ(session.last_end(), std::nullopt);
+}
+
+TEST_F(RingAttackTest, I5GarbageAllOverItsControlBlockBreaksTheProtocol) {
+  ExpectBreaksTheProtocol("garbage", "no frame");
+  ExpectBreaksTheProtocol("garbage at once", "no frame");
+}
+
+TEST_F(RingAttackTest, I5ABadFrameBreaksTheProtocol) {
+  ExpectBreaksTheProtocol("a bad frame", "no frame: kind 9");
+  ExpectBreaksTheProtocol("a frame too large", "4096 bytes of a ring of 4096");
+  ExpectBreaksTheProtocol("a frame of another number", "number 1, not 0");
+  ExpectBreaksTheProtocol("a frame without a message", "");
+}
+
+TEST_F(RingAttackTest, I5GarbageThroughTheSocketBreaksTheProtocol) {
+  ExpectBreaksTheProtocol("garbage by the socket", "magic number");
+}
+
+TEST_F(RingAttackTest, ABadFrameBehindAnAnswerLeavesThatGood) {
+  Session session = StartGood(Attacker("an answer and a bad frame"));
+  EXPECT_THAT(session.Call("any.thing"), IsOk());
+  EXPECT_THAT(session.Call("any.thing"),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("no frame")));
+  EXPECT_THAT(session.last_end(), Optional(VariantWith<Misbehaved>(testing::_)));
+  EXPECT_THAT(session.Call("any.thing"), IsOk());
+}
+
+TEST_F(RingAttackTest, RoomThatIsNotThereBreaksTheProtocol) {
+  Session session = StartGood(Attacker("room that is not there"));
+  absl::Status status;
+  // It is looked at when there is no other room.
+  do {
+    status = session.Call({.timeout = absl::Milliseconds(5)}, "any.thing", std::string(500, 'x'));
+    ASSERT_FALSE(status.ok());
+  } while (absl::IsDeadlineExceeded(status));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kDataLoss, HasSubstr("has taken")));
+  EXPECT_THAT(session.Call("any.thing"), IsOk());
+}
+
+// Nothing that can be told from a slow worker: the deadline holds, and the session can restart.
+TEST_F(RingAttackTest, I7WhatNeverComesIsWaitedForToTheDeadline) {
+  for (const char* attack : {"a claim to the socket", "a bell all the time"}) {
+    SCOPED_TRACE(attack);
+    Session session = StartGood(Attacker(attack));
+    const pid_t worker = session.worker_pid();
+    EXPECT_THAT(session.Call({.timeout = absl::Milliseconds(50)}, "any.thing"),
+                StatusIs(absl::StatusCode::kDeadlineExceeded));
+    EXPECT_EQ(session.worker_pid(), worker) << "it may answer yet";
+    EXPECT_THAT(session.Ping(absl::Milliseconds(50)),
+                StatusIs(absl::StatusCode::kDeadlineExceeded));
+    EXPECT_THAT(session.Restart(), IsOk());
+    EXPECT_FALSE(ProcessExists(worker));
+    EXPECT_THAT(session.Call("any.thing"), IsOk());
+  }
+}
+
+TEST_F(RingAttackTest, I7OneThatNeverRingsTheBellKeepsNobodyBeyondTheDeadline) {
+  Session session = StartGood(Attacker("no bell"));
+  // The answer is there: it may be seen at the last look.
+  EXPECT_THAT(session.Call({.timeout = absl::Milliseconds(50)}, "any.thing"),
+              testing::AnyOf(IsOk(), StatusIs(absl::StatusCode::kDeadlineExceeded)));
+  EXPECT_THAT(session.Call("any.thing"), IsOk());
+}
+
+TEST_F(RingAttackTest, OneThatIsKilledInTheMiddleOfAFrameIsLost) {
+  Session session = StartGood(Attacker("death in the middle"));
+  EXPECT_THAT(session.Call("any.thing"),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("a new worker is running")));
+  EXPECT_THAT(session.last_end(), Optional(VariantWith<Signalled>(testing::_)));
+  EXPECT_THAT(session.Call("any.thing"), IsOk());
+}
+
+TEST_F(RingAttackTest, TheAnswerOfOneThatIsKilledBehindItIsGood) {
+  Session session = StartGood(Attacker("death behind an answer"));
+  EXPECT_THAT(session.Call("any.thing"), IsOk());
+  EXPECT_THAT(session.Call("any.thing"), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(session.Call("any.thing"), IsOk());
+}
+
+class WrongControlTest : public RingAttackTest,
+                         public ::testing::WithParamInterface<const char*> {};
+
+TEST_P(WrongControlTest, I5EndsTheHandshake) {
+  SessionOptions options = Attacker(GetParam());
+  EXPECT_THAT(Session::Start(options), StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_THAT(Children(), IsEmpty());
+  Session session = StartGood(options);  // this one does not attack
+  EXPECT_THAT(session.Call("any.thing"), IsOk());
+}
+
+INSTANTIATE_TEST_SUITE_P(Controls, WrongControlTest,
+                         ::testing::Values("unsealed control", "a pipe for a control",
+                                           "small control", "control of another kind",
+                                           "control of another version", "no control",
+                                           "two controls"),
+                         [](const auto& info) {
+                           std::string name = info.param;
+                           for (char& c : name) c = c == ' ' ? '_' : c;
+                           return name;
+                         });
 
 }  // namespace
 }  // namespace slabpipe::tests

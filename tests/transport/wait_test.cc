@@ -7,8 +7,10 @@
 
 #include <array>
 #include <atomic>
+#include <functional>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -206,6 +208,133 @@ TEST_F(WaitTest, CancellationNamesTheLimitWhenNoDescriptorIsLeft) {
     EXPECT_THAT(Cancellation::Create(),
                 StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("ulimit -n")));
   }));
+}
+
+// What is done meanwhile.
+
+// Runs when its pipe has something, takes it, and counts.
+class TakesBytes : public Meanwhile {
+ public:
+  absl::Duration Arm() override {
+    ++arms;
+    return longest;
+  }
+  int fd() override { return has_fd ? pipe.read_end.get() : -1; }
+  void Run() override {
+    ++runs;
+    char byte;
+    if (has_fd && takes) {
+      EXPECT_EQ(::read(pipe.read_end.get(), &byte, 1), 1);
+    }
+    if (then) then();
+  }
+
+  Pipe pipe;
+  bool has_fd = true;
+  bool takes = true;
+  absl::Duration longest = absl::InfiniteDuration();
+  std::function<void()> then;
+  int arms = 0, runs = 0;
+};
+
+class MeanwhileTest : public WaitTest {
+ protected:
+  absl::Status Await(const Wait& wait) {
+    fds_[0] = {.fd = awaited_.read_end.get(), .events = POLLIN};
+    return WaitForAny(absl::MakeSpan(fds_), wait);
+  }
+
+  Pipe awaited_;
+  std::array<WaitFd, 1> fds_;
+  TakesBytes other_;
+};
+
+TEST_F(MeanwhileTest, RunsEachTimeThatThereIsSomethingAndTheWaitGoesOn) {
+  for (int i = 0; i < 3; ++i) other_.pipe.Fill();
+  other_.then = [&] {
+    if (other_.runs == 3) awaited_.Fill();
+  };
+  EXPECT_THAT(Await({.meanwhile = &other_}), IsOk());
+  EXPECT_EQ(fds_[0].revents, POLLIN);
+  EXPECT_EQ(other_.runs, 3);
+  EXPECT_EQ(other_.arms, 4) << "before each sleep";
+}
+
+TEST_F(MeanwhileTest, WhatIsAwaitedComesFirst) {
+  awaited_.Fill();
+  other_.pipe.Fill();
+  EXPECT_THAT(Await({.meanwhile = &other_}), IsOk());
+  EXPECT_EQ(other_.runs, 0);
+}
+
+TEST_F(MeanwhileTest, RunsAtOnceWithoutADescriptorIfArmingSaysSo) {
+  other_.has_fd = false;
+  other_.longest = absl::ZeroDuration();
+  other_.then = [&] {
+    if (other_.runs == 5) awaited_.Fill();
+  };
+  EXPECT_THAT(Await({.meanwhile = &other_}), IsOk());
+  EXPECT_EQ(other_.runs, 5);
+}
+
+TEST_F(MeanwhileTest, IsArmedAgainAfterThePauseThatItAskedFor) {
+  other_.has_fd = false;
+  other_.longest = absl::Milliseconds(1);
+  const Deadline deadline = Deadline::After(absl::Milliseconds(50));
+  EXPECT_THAT(Await({.deadline = deadline, .meanwhile = &other_}),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_TRUE(deadline.HasPassed()) << "a pause is not the deadline";
+  EXPECT_GT(other_.arms, 1);
+  EXPECT_EQ(other_.runs, 0) << "there was nothing to do";
+}
+
+TEST_F(MeanwhileTest, WithoutAnythingToDoTheDeadlineIsKept) {
+  EXPECT_THAT(Await({.deadline = Deadline::After(absl::Milliseconds(20)), .meanwhile = &other_}),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_EQ(other_.runs, 0);
+}
+
+TEST_F(MeanwhileTest, OneThatAlwaysHasSomethingToDoKeepsNobodyBeyondTheDeadline) {
+  other_.pipe.Fill();
+  other_.takes = false;
+  for (const absl::Duration longest : {absl::InfiniteDuration(), absl::ZeroDuration()}) {
+    other_.longest = longest;
+    EXPECT_THAT(Await({.deadline = Deadline::After(absl::Milliseconds(20)), .meanwhile = &other_}),
+                StatusIs(absl::StatusCode::kDeadlineExceeded));
+  }
+  EXPECT_GT(other_.runs, 0);
+}
+
+TEST_F(MeanwhileTest, OneThatAlwaysHasSomethingToDoIsCancelled) {
+  const Cancellation cancellation = NewCancellation();
+  other_.pipe.Fill();
+  other_.takes = false;
+  other_.then = [&] {
+    if (other_.runs == 10) cancellation.Cancel();
+  };
+  EXPECT_THAT(Await({.cancellation = &cancellation, .meanwhile = &other_}),
+              StatusIs(absl::StatusCode::kCancelled));
+  EXPECT_EQ(other_.runs, 10);
+}
+
+TEST_F(MeanwhileTest, APassedDeadlineLeavesItUndone) {
+  other_.pipe.Fill();
+  EXPECT_THAT(Await({.deadline = Deadline::After(absl::ZeroDuration()), .meanwhile = &other_}),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_EQ(other_.runs, 0);
+}
+
+TEST_F(MeanwhileTest, WhatAnotherThreadBringsIsDone) {
+  constexpr int kBytes = 1000;
+  std::thread other([&] {
+    for (int i = 0; i < kBytes; ++i) other_.pipe.Fill();
+  });
+  other_.then = [&] {
+    if (other_.runs == kBytes) awaited_.Fill();
+  };
+  EXPECT_THAT(Await({.meanwhile = &other_}), IsOk());
+  other.join();
+  EXPECT_EQ(other_.runs, kBytes);
 }
 
 }  // namespace

@@ -29,16 +29,35 @@ static_assert(sizeof(Header) == 24);
 uint64_t next_sequence = 0;
 bool greeted = false;
 std::string worker_prefix;
+std::vector<int> hello_descriptors;
+
+void KeepDescriptors(msghdr& header) {
+  for (cmsghdr* part = CMSG_FIRSTHDR(&header); part != nullptr; part = CMSG_NXTHDR(&header, part)) {
+    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
+    const size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    const size_t before = hello_descriptors.size();
+    hello_descriptors.resize(before + count);
+    memcpy(&hello_descriptors[before], CMSG_DATA(part), count * sizeof(int));
+  }
+}
 
 void ReadExactly(void* target, size_t bytes) {
   for (size_t done = 0; done < bytes;) {
-    const ssize_t got = ::read(MainSocket(), static_cast<char*>(target) + done, bytes - done);
+    iovec part = {static_cast<char*>(target) + done, bytes - done};
+    alignas(cmsghdr) char control[CMSG_SPACE(16 * sizeof(int))];
+    msghdr message = {};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    // Those that come with later messages are lost: nobody here wants them.
+    message.msg_control = greeted ? nullptr : control;
+    message.msg_controllen = greeted ? 0 : sizeof(control);
+    const ssize_t got = ::recvmsg(MainSocket(), &message, MSG_CMSG_CLOEXEC);
     if (got <= 0) ::_exit(kMainIsGone);
+    KeepDescriptors(message);
     done += static_cast<size_t>(got);
   }
 }
 
-// Descriptors that come along are lost: nobody here wants them.
 kj::Array<capnp::word> ReceiveBody() {
   Header header;
   ReadExactly(&header, sizeof(header));
@@ -93,25 +112,26 @@ void SendFrame(std::string_view body) {
   SendBytes(body);
 }
 
-void SendFrame(std::string_view body, int descriptor) {
+void SendFrame(std::string_view body, const std::vector<int>& descriptors) {
+  const size_t bytes = descriptors.size() * sizeof(int);
   Header header;
-  header.descriptors = 1;
+  header.descriptors = static_cast<uint16_t>(descriptors.size());
   header.sequence = next_sequence++;
   header.body_bytes = body.size();
   std::string frame(reinterpret_cast<const char*>(&header), sizeof(header));
   frame.append(body);
   iovec part = {frame.data(), frame.size()};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  alignas(cmsghdr) char control[CMSG_SPACE(16 * sizeof(int))] = {};
   msghdr message = {};
   message.msg_iov = &part;
   message.msg_iovlen = 1;
   message.msg_control = control;
-  message.msg_controllen = sizeof(control);
+  message.msg_controllen = CMSG_SPACE(bytes);
   cmsghdr* rights = CMSG_FIRSTHDR(&message);
   rights->cmsg_level = SOL_SOCKET;
   rights->cmsg_type = SCM_RIGHTS;
-  rights->cmsg_len = CMSG_LEN(sizeof(int));
-  memcpy(CMSG_DATA(rights), &descriptor, sizeof(int));
+  rights->cmsg_len = CMSG_LEN(bytes);
+  memcpy(CMSG_DATA(rights), descriptors.data(), bytes);
   if (::sendmsg(MainSocket(), &message, MSG_NOSIGNAL) != static_cast<ssize_t>(frame.size())) {
     ::_exit(kMainIsGone);
   }
@@ -126,7 +146,17 @@ void SendWelcome(const WelcomeParts& parts) {
   welcome.setRefusal(parts.refusal.c_str());
   auto features = welcome.initFeatures(static_cast<unsigned>(parts.features.size()));
   for (unsigned i = 0; i < features.size(); ++i) features.set(i, parts.features[i].c_str());
-  SendFrame(ToBody(message));
+  welcome.setRing(parts.joins_ring);
+  if (parts.descriptors.empty()) {
+    SendFrame(ToBody(message));
+  } else {
+    SendFrame(ToBody(message), parts.descriptors);
+  }
+}
+
+const std::vector<int>& HelloDescriptors() {
+  if (!greeted) ReceiveHello();
+  return hello_descriptors;
 }
 
 uint64_t ReceiveRequest() {
@@ -179,7 +209,7 @@ void SendSharedAnswer(uint64_t id, const SharedAnswer& answer) {
   array.setElementType(schemas::ElementType::FLOAT64);
   array.initExtents(1).set(0, answer.elements);
   if (answer.send_descriptor) {
-    SendFrame(ToBody(message), NewMemfd(answer));
+    SendFrame(ToBody(message), {NewMemfd(answer)});
   } else {
     SendFrame(ToBody(message));
   }

@@ -29,15 +29,20 @@ int MainSocket();
 void SendBytes(std::string_view bytes);
 // `body` is a message in Cap'n Proto's stream framing; it gets the header that is due.
 void SendFrame(std::string_view body);
-void SendFrame(std::string_view body, int descriptor);
+// At most 16 of them, at least one.
+void SendFrame(std::string_view body, const std::vector<int>& descriptors);
 
 // Reads main's hello, unless that has been done, and answers.
 struct WelcomeParts {
   uint32_t version = 1;
   std::string refusal = {};
   std::vector<std::string> features = {"memfd-segments", "posix-segments"};
+  bool joins_ring = false;  // raw_ring.h
+  std::vector<int> descriptors = {};
 };
 void SendWelcome(const WelcomeParts& parts = {});
+// Those that came with main's hello, which is read first unless that has been done.
+const std::vector<int>& HelloDescriptors();
 
 // Waits for the next request, passing over all other messages: its id.
 uint64_t ReceiveRequest();
