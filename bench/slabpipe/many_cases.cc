@@ -1,6 +1,5 @@
 // Many arrays in one call.
 
-#include <optional>
 #include <vector>
 
 #include "slabpipe/bench/harness/array_work.h"
@@ -13,22 +12,11 @@
 namespace slabpipe::bench {
 namespace {
 
-// Bytes of messages that main has sent so far, if the library counts them.
-template <typename Stats>
-std::optional<uint64_t> MessageBytes(const Stats& stats) {
-  if constexpr (requires { stats.message_bytes_sent; }) {
-    return stats.message_bytes_sent;
-  } else {
-    return std::nullopt;
-  }
-}
-
 // `firsts` are the first elements of `arrays`, set anew for each call.
 template <typename Arrays>
 absl::StatusOr<Measurement> Measure(const Request& request, Session& session, const Arrays& arrays,
                                     const std::vector<double*>& firsts) {
-  const std::optional<uint64_t> bytes_before = MessageBytes(session.stats());
-  const uint64_t calls_before = session.stats().calls;
+  const SessionStats before = session.stats();
   absl::StatusOr<Measurement> measurement = Repeat(
       request,
       [&](int64_t i) {
@@ -41,11 +29,11 @@ absl::StatusOr<Measurement> Measure(const Request& request, Session& session, co
         if (!seen.ok()) return seen.status();
         return CheckLook(*seen, ExpectedOfMany(Tag(i), request.touched()));
       });
-  const std::optional<uint64_t> bytes_after = MessageBytes(session.stats());
-  if (measurement.ok() && bytes_before && bytes_after) {
-    const auto calls = static_cast<double>(session.stats().calls - calls_before);
+  if (measurement.ok()) {
+    const SessionStats after = session.stats();
     measurement->numbers["message_bytes_per_array"] =
-        static_cast<double>(*bytes_after - *bytes_before) / calls / kManyArrays;
+        static_cast<double>(after.message_bytes_sent - before.message_bytes_sent) /
+        static_cast<double>((after.calls - before.calls) * kManyArrays);
   }
   return measurement;
 }
