@@ -9,9 +9,11 @@
 #   owner:   created -> [ open -> sealed -> granted -> free ]*  -> retired
 #   reader:  unknown -> [ granted (mapped, leased) -> returned ]* -> unmapped
 #
-#   * `open`: the owner writes blocks into it. `sealed`: nothing more is written in this use.
+#   * `open`: the owner puts blocks into it, one behind the other. `sealed`: no more of them in this use.
 #   * `granted`: a message lists the segment in `MemoryTable.segments`. Each message that lists a segment of the sender's
-#     is one grant. The owner must not write to it again before every grant has been returned.
+#     is one grant. The owner must not put anything in the place of its blocks before every grant has been returned. A
+#     segment that many lasting blocks share may be granted while it is still open: more blocks come behind those that are
+#     there, which stay as they are.
 #   * The reader answers each grant exactly once, in its lease log or in some later `MemoryTable.returns`, when no object
 #     of its own uses the segment any more. Grants may be returned several at a time.
 #   * `free`: all grants are back and the owner itself uses it no more; it may be opened again with generation + 1.

@@ -348,7 +348,7 @@ TEST_F(MessageCodecTest, RefsThatTheMessageDoesNotHaveAreRefused) {
   for (const uint32_t first : {1u, 2u, 1u << 31, std::numeric_limits<uint32_t>::max()}) {
     EXPECT_THAT(
         ReadCorrupted(numbers_, [&](Letter& letter) { letter.payload().setFirstRef(first); }),
-        StatusIs(kDataLoss, HasSubstr(absl::StrCat("reference ", first, " of 1"))))
+        StatusIs(kDataLoss, HasSubstr(absl::StrCat("references ", first, " to ", first, " of 1"))))
         << first;
   }
   EXPECT_THAT(ReadCorrupted(numbers_,
@@ -356,10 +356,10 @@ TEST_F(MessageCodecTest, RefsThatTheMessageDoesNotHaveAreRefused) {
                               letter.payload().setFirstRef(std::numeric_limits<uint32_t>::max());
                               letter.payload().setRefCount(2);
                             }),
-              StatusIs(kDataLoss, HasSubstr("reference 4294967295 of 1")))
+              StatusIs(kDataLoss, HasSubstr("references 4294967295 to 4294967296 of 1")))
       << "the sum overflows 32 bits";
   EXPECT_THAT(ReadCorrupted(numbers_, [](Letter& letter) { letter.payload().setRefCount(2); }),
-              StatusIs(kDataLoss, HasSubstr("reference 1 of 1")));
+              StatusIs(kDataLoss, HasSubstr("references 0 to 1 of 1")));
 }
 
 TEST_F(MessageCodecTest, OnePayloadThatClaimsFarTooManyRefsIsRefusedAtOnce) {

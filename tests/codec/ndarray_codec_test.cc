@@ -80,12 +80,13 @@ class NdArrayCodecTest : public tests::RoundTrip {
     return ReadCorrupted(Private(ElementType::kFloat64, {3, 4}),
                          [&](Letter& letter) { corrupt(letter.metadata<Metadata>()); });
   }
-  // The same with layout `strided`, and these extents and strides.
+  // The same with layout `strided`, and these extents and strides; the offset comes behind them.
   absl::Status AttackStrided(const std::vector<int64_t>& extents, uint64_t byte_offset = 0) {
     return Attack([&](Metadata::Builder metadata) {
       metadata.setLayout(Metadata::Layout::STRIDED);
-      metadata.setByteOffset(byte_offset);
-      SetExtents(metadata, extents);
+      std::vector<int64_t> numbers = extents;
+      numbers.push_back(static_cast<int64_t>(byte_offset));
+      SetExtents(metadata, numbers);
     });
   }
   static void SetExtents(Metadata::Builder metadata, const std::vector<int64_t>& extents) {
@@ -329,7 +330,7 @@ TEST_F(NdArrayCodecTest, RefusesAnElementTypeThatIsTooLargeForTheBlock) {
 }
 
 TEST_F(NdArrayCodecTest, RefusesALayoutThatDoesNotExist) {
-  for (const int layout : {3, 4, 65535}) {
+  for (const int layout : {4, 5, 65535}) {
     EXPECT_THAT(
         Attack([&](Metadata::Builder m) { m.setLayout(static_cast<Metadata::Layout>(layout)); }),
         StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("layout")));
@@ -352,7 +353,8 @@ TEST_F(NdArrayCodecTest, RefusesExtentsThatDoNotFit) {
       {{0, 4}, "with 1 blocks"},
       {std::vector<int64_t>(33, 1), "at most 32 axes"},
       {std::vector<int64_t>(64, 1), "at most 32 axes"},
-      {std::vector<int64_t>(65, 1), "extents"},
+      {std::vector<int64_t>(65, 1), "at most 32 axes"},
+      {std::vector<int64_t>(66, 1), "extents"},
       {std::vector<int64_t>(100'000, 1), "extents"},
   };
   for (const auto& [extents, message] : attacks) {
@@ -366,6 +368,55 @@ TEST_F(NdArrayCodecTest, RefusesExtentsThatDoNotFit) {
           << message;
     }
   }
+}
+
+TEST_F(NdArrayCodecTest, RefusesNumbersThatAreNoShapeStridesAndOffset) {
+  // One is missing, or one too many; or they are of more axes than there may be.
+  for (const size_t count : {0, 2, 4, 6, 64, 66, 67, 100'001}) {
+    EXPECT_THAT(Attack([&](Metadata::Builder m) {
+                  m.setLayout(Metadata::Layout::STRIDED);
+                  SetExtents(m, std::vector<int64_t>(count, 1));
+                }),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("are no shape")))
+        << count;
+  }
+  EXPECT_THAT(AttackStrided({}), IsOk()) << "rank 0";
+  EXPECT_THAT(AttackStrided({}, 88), IsOk());
+  EXPECT_THAT(AttackStrided({}, 96),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("outside the block's 96")));
+}
+
+TEST_F(NdArrayCodecTest, AVectorIsAllOfItsBlock) {
+  std::unique_ptr<Letter> letter = Write(Private(ElementType::kFloat64, {12}));
+  EXPECT_EQ(letter->metadata<Metadata>().getLayout(), Metadata::Layout::VECTOR);
+  EXPECT_FALSE(letter->metadata<Metadata>().hasExtents()) << "the block says how long it is";
+  letter->table().getRefs()[0].setContentSize(40);
+  absl::StatusOr<Object> object = worker_->Read(*letter);
+  ASSERT_THAT(object, IsOk());
+  EXPECT_THAT(object->get<AnyNdArray>()->shape(), ElementsAre(5));
+  // Extents that come all the same mean nothing.
+  EXPECT_THAT(Attack([](Metadata::Builder m) {
+                m.setLayout(Metadata::Layout::VECTOR);
+                SetExtents(m, {std::numeric_limits<int64_t>::max(), -1});
+              }),
+              IsOk());
+}
+
+TEST_F(NdArrayCodecTest, RefusesAVectorThatEndsWithinAnElement) {
+  for (const uint64_t content_size : {95, 4, 1}) {
+    std::unique_ptr<Letter> letter = Write(Private(ElementType::kFloat64, {12}));
+    letter->table().getRefs()[0].setContentSize(content_size);
+    EXPECT_THAT(worker_->Read(*letter),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("is no vector")))
+        << content_size;
+  }
+}
+
+TEST_F(NdArrayCodecTest, AVectorOfAnEmptyBlockIsRefused) {
+  std::unique_ptr<Letter> letter = Write(Private(ElementType::kFloat64, {12}));
+  letter->table().getRefs()[0].setContentSize(0);
+  EXPECT_THAT(worker_->Read(*letter),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("with 1 blocks")));
 }
 
 TEST_F(NdArrayCodecTest, TheRankMayBeAnyThatCoversNoMoreThanTheBlock) {
@@ -410,7 +461,7 @@ TEST_F(NdArrayCodecTest, AnUnusedStrideOfAnyValueDoesNoHarmToWhatTheReceiverDoes
   for (const int64_t stride : {most, least, int64_t{0}}) {
     std::unique_ptr<Letter> letter = Write(Private(ElementType::kFloat64, {1, 12}));
     letter->metadata<Metadata>().setLayout(Metadata::Layout::STRIDED);
-    SetExtents(letter->metadata<Metadata>(), {1, 12, stride, 8});
+    SetExtents(letter->metadata<Metadata>(), {1, 12, stride, 8, 0});
     absl::StatusOr<Object> object = worker_->Read(*letter);
     ASSERT_THAT(object, IsOk());
     const AnyNdArray& got = *object->get<AnyNdArray>();
@@ -428,7 +479,7 @@ TEST_F(NdArrayCodecTest, StridesOfAnEmptyArrayDoNoHarmToWhatTheReceiverDoes) {
   for (const int64_t stride : {most, std::numeric_limits<int64_t>::min()}) {
     std::unique_ptr<Letter> letter = Write(Private(ElementType::kFloat64, {0, 12}));
     letter->metadata<Metadata>().setLayout(Metadata::Layout::STRIDED);
-    SetExtents(letter->metadata<Metadata>(), {0, 12, 8, stride});
+    SetExtents(letter->metadata<Metadata>(), {0, 12, 8, stride, 0});
     absl::StatusOr<Object> object = worker_->Read(*letter);
     ASSERT_THAT(object, IsOk());
     const AnyNdArray& got = *object->get<AnyNdArray>();
@@ -443,12 +494,12 @@ TEST_F(NdArrayCodecTest, StridesOfAnEmptyArrayDoNoHarmToWhatTheReceiverDoes) {
 TEST_F(NdArrayCodecTest, RefusesAByteOffsetThatDoesNotFit) {
   for (const uint64_t offset : {uint64_t{8}, uint64_t{96}, uint64_t{104}, uint64_t{1} << 63,
                                 std::numeric_limits<uint64_t>::max() - 7}) {
-    EXPECT_THAT(Attack([&](Metadata::Builder m) { m.setByteOffset(offset); }),
+    EXPECT_THAT(AttackStrided({3, 4, 32, 8}, offset),
                 StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("outside the block's 96")))
         << offset;
   }
   for (const uint64_t offset : {uint64_t{1}, uint64_t{4}, std::numeric_limits<uint64_t>::max()}) {
-    EXPECT_THAT(Attack([&](Metadata::Builder m) { m.setByteOffset(offset); }),
+    EXPECT_THAT(AttackStrided({3, 4, 32, 8}, offset),
                 StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("byteOffset")))
         << offset;
   }

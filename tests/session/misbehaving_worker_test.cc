@@ -149,6 +149,23 @@ TEST_F(MisbehavingWorkerTest, ASecondAnswerBreaksTheProtocolInTheNextCall) {
   EXPECT_THAT(session.last_end(), Optional(VariantWith<Misbehaved>(testing::_)));
 }
 
+// Main keeps the names as long as the connection lasts.
+TEST_F(MisbehavingWorkerTest, MoreCodecsThanAConnectionMayHaveBreakTheProtocol) {
+  Session session = StartGood(Options("names_codecs", {"4095", "255"}));
+  EXPECT_THAT(session.Call("any.thing"), IsOk());
+  EXPECT_THAT(session.Call("any.thing"), IsOk()) << "the last one";
+  EXPECT_THAT(session.Call("any.thing"),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("more than 4096 codecs")));
+  EXPECT_THAT(session.last_end(), Optional(VariantWith<Misbehaved>(testing::_)));
+}
+
+TEST_F(MisbehavingWorkerTest, ACodecsNameThatIsTooLongBreaksTheProtocol) {
+  Session session = StartGood(Options("names_codecs", {"1", "256"}));
+  EXPECT_THAT(session.Call("any.thing"), IsOk());
+  EXPECT_THAT(session.Call("any.thing"),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("1 to 255 bytes")));
+}
+
 TEST_F(MisbehavingWorkerTest, HalfAnAnswerEndsAtTheDeadline) {
   Session session = StartGood(Options("sends_half_a_frame_and_hangs"));
   EXPECT_THAT(session.Call({.timeout = absl::Milliseconds(50)}, "any.thing"),

@@ -6,8 +6,10 @@
 
 #include <algorithm>
 #include <iostream>
+#include <numeric>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -134,6 +136,57 @@ TEST_F(SessionMemoryTest, ThousandsOfArraysInOneMessageCostOneSegment) {
   EXPECT_EQ(SegmentMappingsOf(worker), worker_mappings + 2);
 }
 
+// More than the 253 descriptors that one message may bring.
+TEST_F(SessionMemoryTest, ThousandsOfReservedArraysTravelInOneMessage) {
+  constexpr int64_t kArrays = 2500;
+  for (const int64_t size : {10, 1000}) {
+    std::vector<NdArray<double>> arrays;
+    for (int64_t i = 0; i < kArrays; ++i) {
+      arrays.push_back(NewCounting(size));
+      arrays.back()(0) = static_cast<double>(i);
+    }
+    const ShmPoolStats before = session.stats().pool;
+    const double own = static_cast<double>(kArrays * (kArrays - 1) / 2);
+    EXPECT_EQ(session.Call<double>("arrays.sum_all", arrays).value(),
+              kArrays * SumOfCounting(size) + own);
+    EXPECT_EQ(session.stats().pool.copies, before.copies);
+    EXPECT_EQ(session.stats().pool.slabs_opened, before.slabs_opened);
+    EXPECT_LE(before.own.segments, 10u) << "they share slabs";
+    EXPECT_EQ(session.stats().pool.own.grants_out, 0u);
+
+    auto back =
+        session.Call<std::vector<NdArray<const double>>>("arrays.make_many", kArrays, size, true);
+    ASSERT_THAT(back, IsOk());
+    ASSERT_EQ(back->size(), static_cast<size_t>(kArrays));
+    for (const NdArray<const double>& array : *back) {
+      ASSERT_EQ(array(1), 1);
+      ASSERT_EQ(array(size - 1), static_cast<double>(size - 1));
+    }
+    EXPECT_LE(session.stats().pool.peer.segments_mapped, 20u);
+  }
+}
+
+TEST_F(SessionMemoryTest, I4MessagesWithSmallArraysCreateNoSegmentsOnceWarm) {
+  const auto call = [&](int i) {
+    NdArray<double> array = *session.NewArray<double>({10 + i % 7});
+    std::iota(array.span().begin(), array.span().end(), 0.0);
+    EXPECT_EQ(session.Call<double>("arrays.sum", array).value(), SumOfCounting(10 + i % 7));
+    EXPECT_EQ(session.Call<double>("arrays.sum", Counting(20)).value(), SumOfCounting(20));
+    auto made = session.Call<NdArray<const double>>("arrays.make", 30, i % 2 == 0);
+    ASSERT_THAT(made, IsOk());
+    ASSERT_EQ((*made)(29), 29);
+  };
+  for (int i = 0; i < 50; ++i) call(i);
+  const ShmPoolStats before = session.stats().pool;
+  const size_t descriptors = OpenDescriptors(), mappings = SegmentMappings();
+  for (int i = 0; i < 1000; ++i) call(i);
+  const ShmPoolStats after = session.stats().pool;
+  EXPECT_EQ(after.own.segments_created, before.own.segments_created);
+  EXPECT_EQ(after.peer.segments_mapped, before.peer.segments_mapped);
+  EXPECT_EQ(OpenDescriptors(), descriptors);
+  EXPECT_EQ(SegmentMappings(), mappings);
+}
+
 TEST_F(SessionMemoryTest, I1ThePoolIsClearedBeforeEachSend) {
   ASSERT_THAT(session.Call<double>("arrays.sum", Counting(kSize)), IsOk());
   EXPECT_EQ(session.stats().pool.pins, 1u) << "the slab of what was sent";
@@ -173,6 +226,89 @@ TEST_F(SessionMemoryTest, LeasesOnArgumentsComeBackWithTheAnswer) {
   ASSERT_THAT(session.Call("arrays.make", kSize, true), IsOk());
   ASSERT_FALSE(session.Call("arguments.subtract", array, 1).ok()) << "they do with an error, too";
   EXPECT_EQ(session.stats().pool.own.grants_out, 0u);
+}
+
+// The worker gives the lease on its argument back as soon as it has answered, by the log; the answer
+// speaks of the same memory, and may be read later.
+TEST_F(SessionMemoryTest, AnEchoWhoseLeaseIsGivenBackAtOnceIsNeverStale) {
+  constexpr int kEchoes = kSanitized ? 2'000 : 20'000;
+  NdArray<double> array = Counting(300);
+  for (int i = 0; i < kEchoes; ++i) {
+    array(0) = i;
+    auto echo = session.Call<NdArray<const double>>("echo.doubles", array);
+    ASSERT_THAT(echo, IsOk()) << i;
+    ASSERT_EQ((*echo)(0), i);
+    ASSERT_EQ((*echo)(299), 299);
+  }
+  EXPECT_EQ(session.stats().restarts, 0u);
+  EXPECT_EQ(session.stats().pool.peer.segments_mapped, 0u) << "they were echoes";
+}
+
+TEST_F(SessionMemoryTest, EchoesToManyThreadsAreNeverStale) {
+  constexpr int kThreads = 4, kEchoes = kSanitized ? 500 : 3'000;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      NdArray<double> array = Counting(100 * (t + 1));
+      for (int i = 0; i < kEchoes; ++i) {
+        array(0) = i;
+        auto echo = session.Call<NdArray<const double>>("echo.doubles", array);
+        ASSERT_TRUE(echo.ok()) << echo.status();
+        ASSERT_EQ((*echo)(0), i) << "of this thread's own";
+        ASSERT_EQ(echo->size(), 100 * (t + 1));
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(session.stats().restarts, 0u);
+}
+
+TEST_F(SessionMemoryTest, ManyGrantsOfWhatTheWorkerKeepsComeBackTogether) {
+  constexpr int kEchoes = 2'000;  // more than the log has entries
+  const NdArray<double> array = NewCounting(kSize);
+  ASSERT_THAT(session.Call("arrays.keep", array), IsOk());
+  for (int i = 0; i < kEchoes; ++i) {
+    auto echo = session.Call<NdArray<const double>>("echo.doubles", array);
+    ASSERT_THAT(echo, IsOk());
+    ASSERT_EQ(echo->data(), array.data());
+  }
+  EXPECT_EQ(session.stats().pool.own.grants_out, uint64_t{1 + kEchoes});
+  ASSERT_THAT(session.Call("arrays.drop"), IsOk());
+  EXPECT_EQ(session.stats().pool.own.grants_out, 0u);
+  EXPECT_EQ(session.Call<double>("arrays.sum", array).value(), SumOfCounting(kSize));
+}
+
+TEST_F(SessionMemoryTest, LeasesComeBackWithoutAnyCall) {
+  Gate gate;
+  ASSERT_THAT(session.Call("arrays.keep", Counting(kSize)), IsOk());
+  ASSERT_THAT(session.Call("arrays.drop_when", gate.path()), IsOk());
+  const SlabHeapStats before = session.stats().pool.own;
+  EXPECT_EQ(before.grants_out, 1u);
+  gate.AwaitArrival();
+  gate.Open();
+  log.AwaitText("dropped");
+  const SlabHeapStats after = session.stats().pool.own;
+  EXPECT_EQ(after.grants_out, 0u);
+  EXPECT_GE(after.free_bytes, before.free_bytes + kSize * sizeof(double));
+  // And the memory is used again at once.
+  NdArray<double> next = NewCounting(kSize);
+  ASSERT_THAT(session.Call("arrays.sum", Counting(kSize)), IsOk());
+  EXPECT_EQ(session.Call<double>("arrays.sum", next).value(), SumOfCounting(kSize));
+}
+
+TEST_F(SessionMemoryTest, WithoutARingLeasesComeBackWithTheNextMessage) {
+  SessionOptions options = GoodOptions();
+  options.pipe.ring_bytes = 0;
+  Session ringless = StartGood(std::move(options));
+  Gate gate;
+  ASSERT_THAT(ringless.Call("arrays.keep", Counting(kSize)), IsOk());
+  ASSERT_THAT(ringless.Call("arrays.drop_when", gate.path()), IsOk());
+  gate.AwaitArrival();
+  gate.Open();
+  log.AwaitText("dropped");
+  EXPECT_EQ(ringless.stats().pool.own.grants_out, 1u) << "there is no log";
+  ASSERT_THAT(ringless.Ping(absl::Seconds(30)), IsOk());
+  EXPECT_EQ(ringless.stats().pool.own.grants_out, 0u);
 }
 
 struct Usage {

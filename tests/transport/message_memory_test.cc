@@ -334,6 +334,19 @@ TEST_P(NothingKeptTest, ASegmentOfAnUnsentMessageIsNotSpokenOfAgain) {
   EXPECT_THAT(Read(*next, worker_), IsOk());
 }
 
+// A slot that has been given up is used again, or a reader's table would grow and grow.
+TEST_F(MessageMemoryTest, I4SlotsOfSegmentsThatComeAndGoDoNotRunOut) {
+  constexpr size_t kSegments = 2;  // and twice as many slots
+  ShmPool main({.prefix = "m.", .peer_prefix = "w.", .max_kept_bytes = 0}, provider_);
+  ShmPool worker({.prefix = "w.", .peer_prefix = "m.", .max_peer_segments = kSegments}, provider_);
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_EQ(Send(main, worker, {NewBlock(main, i)}).size(), 1u) << i;
+    Send(worker, main, {});  // brings the lease back: the segment is destroyed
+  }
+  EXPECT_GE(main.stats().own.segments_created, 100u);
+  EXPECT_LE(worker.stats().peer.segments, kSegments);
+}
+
 // I4.
 
 TEST_F(MessageMemoryTest, I4TenThousandMessagesCostNoMoreThanTen) {

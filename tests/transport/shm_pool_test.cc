@@ -604,9 +604,9 @@ TEST_F(ShmPoolTest, AnotherPeerKnowsNothingAndHoldsNothing) {
 }
 
 TEST_F(ShmPoolTest, CountsCopies) {
-  pool_.CountCopy(100);
-  pool_.CountCopy(11);
-  EXPECT_EQ(pool_.stats().copies, 2u);
+  pool_.CountCopies(1, 100);
+  pool_.CountCopies(2, 11);
+  EXPECT_EQ(pool_.stats().copies, 3u);
   EXPECT_EQ(pool_.stats().bytes_copied, 111u);
 }
 

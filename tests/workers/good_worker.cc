@@ -68,10 +68,11 @@ absl::StatusOr<NdArray<double>> MakeArray(int64_t size, bool reserved) {
   return array;
 }
 
-absl::StatusOr<std::vector<NdArray<double>>> MakeArrays(int64_t count, int64_t size) {
+absl::StatusOr<std::vector<NdArray<double>>> MakeArrays(int64_t count, int64_t size,
+                                                        bool reserved) {
   std::vector<NdArray<double>> arrays;
   for (int64_t i = 0; i < count; ++i) {
-    absl::StatusOr<NdArray<double>> array = MakeArray(size, false);
+    absl::StatusOr<NdArray<double>> array = MakeArray(size, reserved);
     if (!array.ok()) return array.status();
     arrays.push_back(*array);
   }
@@ -157,6 +158,16 @@ void WaitFor(const std::string& path) {
   while (::read(fifo, &byte, 1) > 0) {
   }
   ::close(fifo);
+}
+// Returns at once. When the FIFO has been opened and closed, drops what is kept, and says so on
+// stderr.
+void DropWhen(const std::string& path) {
+  static std::jthread dropper;  // joined at the end
+  dropper = std::jthread([path] {
+    WaitFor(path);
+    Drop();
+    Complain("dropped\n");
+  });
 }
 [[noreturn]] void HangAfter(const std::string& path) {
   WaitFor(path);
@@ -247,12 +258,13 @@ void RegisterAll(Worker& worker) {
   worker.Register("arrays.sum", Sum, "The sum of all elements.", {"x"});
   worker.Register("arrays.sum_all", SumAll);
   worker.Register("arrays.make", MakeArray, "", {"size", "reserved"});
-  worker.Register("arrays.make_many", MakeArrays);
+  worker.Register("arrays.make_many", MakeArrays, "", {"count", "size", {"reserved", false}});
   worker.Register("arrays.make_and_keep", MakeAndKeep);
   worker.Register("arrays.poke", Poke);
   worker.Register("arrays.keep", Keep);
   worker.Register("arrays.sum_of_kept", SumOfKept);
   worker.Register("arrays.drop", Drop);
+  worker.Register("arrays.drop_when", DropWhen);
 
   worker.Register("arguments.describe", Describe, "Shows its arguments.",
                   {"a", {"b", "none"}, {"c", 2.5}});

@@ -170,17 +170,18 @@ uint64_t ReceiveRequest() {
 
 void ReceiveAny() { ReceiveBody(); }
 
-std::string AnswerBody(uint64_t id) {
+std::string AnswerBody(uint64_t id, const Names& codecs) {
   capnp::MallocMessageBuilder message;
   auto root = message.initRoot<schemas::Message>();
-  root.initCodecs(1).set(0, "value");
+  auto list = root.initCodecs(static_cast<unsigned>(codecs.size()));
+  for (unsigned i = 0; i < list.size(); ++i) list.set(i, codecs[i].c_str());
   auto response = root.initResponse();
   response.setId(id);
   response.initResult().getMetadata().initAs<schemas::Value>().setNothing();
   return ToBody(message);
 }
 
-void SendAnswer(uint64_t id) { SendFrame(AnswerBody(id)); }
+void SendAnswer(uint64_t id, const Names& codecs) { SendFrame(AnswerBody(id, codecs)); }
 
 void SendSharedAnswer(uint64_t id, const SharedAnswer& answer) {
   capnp::MallocMessageBuilder message;

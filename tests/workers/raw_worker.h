@@ -49,9 +49,10 @@ uint64_t ReceiveRequest();
 // Waits for the next message of any kind.
 void ReceiveAny();
 
-// A response whose result is a value of nothing, as a body; and sent.
-std::string AnswerBody(uint64_t id);
-void SendAnswer(uint64_t id);
+// A response whose result is a value of nothing, as a body; and sent. It names these codecs.
+using Names = std::vector<std::string>;
+std::string AnswerBody(uint64_t id, const Names& codecs = {"value"});
+void SendAnswer(uint64_t id, const Names& codecs = {"value"});
 
 // A response whose result is a float64 array of one axis, in a segment of its own; each field may
 // be a lie.
