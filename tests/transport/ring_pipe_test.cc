@@ -243,6 +243,19 @@ TEST_F(RingPipeTest, ASenderThatSleepsForWantOfRoomIsWoken) {
   }
 }
 
+TEST_F(RingPipeTest, ASenderThatSleepsIsWokenByThePlacesOfMessagesInTheSocket) {
+  Connect({.ring_bytes = 4096, .spin = absl::ZeroDuration()});
+  Descriptors descriptors(1);
+  int sent = 0;
+  while (a_->Send(*MessageOf(10, sent), descriptors.to_send(), AtOnce()).ok()) ++sent;
+  ASSERT_EQ(sent, 63) << "it is the ring that is full, not the socket";
+  std::thread sender([&] { EXPECT_TRUE(Send(10, sent).ok()); });
+  while (a_says().wants_room.load() == 0) std::this_thread::yield();
+  ExpectNext(10, 0);
+  sender.join();
+  for (int i = 1; i <= sent; ++i) ExpectNext(10, i);
+}
+
 TEST_F(RingPipeTest, NobodyWantsTheBellWhoDoesNotWait) {
   EXPECT_THAT(b_->Receive(AtOnce()), StatusIs(absl::StatusCode::kDeadlineExceeded));
   EXPECT_EQ(b_says().wants_message.load(), 0u);

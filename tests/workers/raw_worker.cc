@@ -244,6 +244,13 @@ void SendLeaseReturn(uint32_t slot) {
   SendFrame(ToBody(message));
 }
 
+std::string LogBody(const std::string& text) {
+  capnp::MallocMessageBuilder message;
+  auto log = message.initRoot<schemas::Message>().initEvent().initLog();
+  log.setText(text.c_str());
+  return ToBody(message);
+}
+
 void Hang() {
   while (true) ::pause();
 }

@@ -79,6 +79,8 @@ void SendRequest();
 void SendPong(uint64_t number);
 void SendGoodbye();
 void SendLeaseReturn(uint32_t slot);
+// As a body, to be sent many times over.
+std::string LogBody(const std::string& text);
 
 [[noreturn]] void Hang();
 
