@@ -9,5 +9,5 @@ int main() {
   SendWelcome();
   ReceiveRequest();
   const std::string body = LogBody("still at it");
-  while (true) SendFrame(body);
+  while (true) SendFrames(body, 500);
 }

@@ -112,6 +112,17 @@ void SendFrame(std::string_view body) {
   SendBytes(body);
 }
 
+void SendFrames(std::string_view body, int count) {
+  std::string frames;
+  for (int i = 0; i < count; ++i) {
+    Header header;
+    header.sequence = next_sequence++;
+    header.body_bytes = body.size();
+    frames.append(reinterpret_cast<const char*>(&header), sizeof(header)).append(body);
+  }
+  SendBytes(frames);
+}
+
 void SendFrame(std::string_view body, const std::vector<int>& descriptors) {
   const size_t bytes = descriptors.size() * sizeof(int);
   Header header;
