@@ -328,6 +328,8 @@ absl::StatusOr<std::unique_ptr<Received>> Connection::Await(Waiter& waiter, Dead
     if (!read.ok() && !late) SetOver(read);
     lock.lock();
     reading_ = false;
+    // Other messages may come without end.
+    if (read.ok() && waiter.answer == nullptr) late = deadline.HasPassed();
   }
 }
 

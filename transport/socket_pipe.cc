@@ -196,8 +196,17 @@ absl::Status SocketPipe::WaitFor(short events, const Wait& wait) {
 }
 
 absl::StatusOr<IncomingMessage> SocketPipe::Receive(const Wait& wait) {
-  while (true) {
+  constexpr int kReadsBetweenLooks = 64;
+  for (int reads = 1;; ++reads) {
     if (frame_.complete()) return FinishFrame();
+    // A peer that sends byte by byte, and always one more, keeps nobody beyond the end of the wait.
+    if (reads % kReadsBetweenLooks == 0 && wait.deadline.HasPassed()) {
+      return absl::DeadlineExceededError("the deadline has passed");
+    }
+    if (reads % kReadsBetweenLooks == 0 && wait.cancellation != nullptr &&
+        wait.cancellation->cancelled()) {
+      return absl::CancelledError("the wait was cancelled");
+    }
     // What arrived before the end is delivered before the end is told.
     if (buffer_begin_ == buffer_end_) {
       if (absl::Status status = over(Direction::kReceive); !status.ok()) return status;

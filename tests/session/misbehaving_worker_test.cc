@@ -212,6 +212,16 @@ TEST_F(MisbehavingWorkerTest, FloodsOfStderrAreReadAllAlong) {
   EXPECT_EQ(log.size(), 4u * 1024);
 }
 
+TEST_F(MisbehavingWorkerTest, I7OneThatNeverStopsToLogKeepsNobodyBeyondTheDeadline) {
+  SessionOptions options = Options("floods_the_log");
+  options.log_sink = [](const LogRecord&) {};
+  Session session = StartGood(std::move(options));
+  EXPECT_THAT(session.Call({.timeout = absl::Milliseconds(50)}, "any.thing"),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_THAT(session.Shutdown(absl::Milliseconds(50)),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+}
+
 TEST_F(MisbehavingWorkerTest, ANewWorkerTakesThePlaceOfOneThatBrokeTheProtocol) {
   SessionOptions options = Options("answers_an_unknown_id");
   options.restart_after_crash = true;

@@ -99,6 +99,10 @@ class RingPipeTest : public ::testing::Test {
     a_ = std::move(pair.first);
     b_ = std::move(pair.second);
     const std::vector<int> offered = *a_->Offer();
+    // The kernel makes pipes as small as this for users that have many (pipe(7), 'Pipe capacity').
+    for (const int bell : {offered[3], offered[4]}) {
+      EXPECT_GE(::fcntl(bell, F_SETPIPE_SZ, 4096), 0);
+    }
     a_control_ = *PeerControlSegment::Open(UniqueFd(::dup(offered[0])));
     const std::vector<int> joined = *b_->Join(Copies(offered), options.spin);
     b_control_ = *PeerControlSegment::Open(UniqueFd(::dup(joined[0])));
@@ -231,6 +235,39 @@ TEST_F(RingPipeTest, AReceiverThatSleepsIsWoken) {
   }
 }
 
+TEST_F(RingPipeTest, AReceiverThatAlwaysSleepsIsWokenEachTime) {
+  constexpr int kMessages = 3000;  // more rings than a bell has room for
+  Connect({.spin = absl::ZeroDuration()});
+  std::thread receiver([&] {
+    for (int i = 0; i < kMessages; ++i) ExpectNext(10, i);
+  });
+  for (int i = 0; i < kMessages; ++i) {
+    while (b_says().wants_message.load() == 0) std::this_thread::yield();
+    ASSERT_THAT(Send(10, i), IsOk());
+    while (b_says().ring_taken.load() != uint64_t{64} * (i + 1)) std::this_thread::yield();
+  }
+  receiver.join();
+}
+
+TEST_F(RingPipeTest, ASenderThatAlwaysSleepsIsWokenEachTime) {
+  constexpr int kMessages = 3000;
+  Connect({.ring_bytes = 4096, .spin = absl::ZeroDuration()});
+  // The worker sends: its bells are the small ones.
+  ASSERT_THAT(b_->Send(*MessageOf(3000, 0), {}, {}), IsOk());
+  std::thread sender([&] {
+    for (int i = 1; i < kMessages; ++i) {
+      ASSERT_TRUE(b_->Send(*MessageOf(3000, i), {}, {}).ok());
+    }
+  });
+  for (int i = 0; i < kMessages; ++i) {
+    while (i + 1 < kMessages && b_says().wants_room.load() == 0) std::this_thread::yield();
+    absl::StatusOr<IncomingMessage> message = a_->Receive({});
+    ASSERT_THAT(message, IsOk());
+    ASSERT_TRUE(IsMessageOf(*message, 3000, i));
+  }
+  sender.join();
+}
+
 TEST_F(RingPipeTest, ASenderThatSleepsForWantOfRoomIsWoken) {
   Connect({.ring_bytes = 4096, .spin = absl::ZeroDuration()});
   for (int i = 0; i < 200; ++i) {
@@ -241,6 +278,19 @@ TEST_F(RingPipeTest, ASenderThatSleepsForWantOfRoomIsWoken) {
     sender.join();
     ExpectNext(3000, i + 1);
   }
+}
+
+TEST_F(RingPipeTest, ASenderThatSleepsIsWokenByThePlacesOfMessagesInTheSocket) {
+  Connect({.ring_bytes = 4096, .spin = absl::ZeroDuration()});
+  Descriptors descriptors(1);
+  int sent = 0;
+  while (a_->Send(*MessageOf(10, sent), descriptors.to_send(), AtOnce()).ok()) ++sent;
+  ASSERT_EQ(sent, 63) << "it is the ring that is full, not the socket";
+  std::thread sender([&] { EXPECT_TRUE(Send(10, sent).ok()); });
+  while (a_says().wants_room.load() == 0) std::this_thread::yield();
+  ExpectNext(10, 0);
+  sender.join();
+  for (int i = 1; i <= sent; ++i) ExpectNext(10, i);
 }
 
 TEST_F(RingPipeTest, NobodyWantsTheBellWhoDoesNotWait) {

@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -345,6 +346,33 @@ TEST_F(HostilePeerTest, AFloodOfDescriptorsIsBounded) {
     EXPECT_LE(tests::OpenDescriptors(), before + 600);
   }
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kDataLoss, HasSubstr("no message announces")));
+}
+
+// A frame that comes byte by byte: there is always one more to read.
+TEST_F(HostilePeerTest, ATrickleThatNeverStopsKeepsNobodyBeyondTheDeadline) {
+  FrameHeader header;
+  header.body_bytes = uint64_t{64} << 20;
+  Write(std::string(reinterpret_cast<const char*>(&header), sizeof(header)));
+  std::atomic<bool> stop = false;
+  std::atomic<uint64_t> left = header.body_bytes - 1;  // it is never whole
+  std::vector<std::thread> writers;
+  for (int i = 0; i < 3; ++i) {
+    writers.emplace_back([&] {
+      while (!stop && left > 3) {
+        if (::send(socket_.get(), "", 1, MSG_NOSIGNAL | MSG_DONTWAIT) == 1) --left;
+      }
+    });
+  }
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_THAT(pipe_->Receive(Briefly()), StatusIs(absl::StatusCode::kDeadlineExceeded));
+  }
+  const Cancellation cancellation = *Cancellation::Create();
+  cancellation.Cancel();
+  EXPECT_THAT(pipe_->Receive({.cancellation = &cancellation}),
+              StatusIs(absl::StatusCode::kCancelled));
+  EXPECT_GT(left, 3u) << "it was not the end of the trickle that ended them";
+  stop = true;
+  for (std::thread& writer : writers) writer.join();
 }
 
 // The segment table of Cap'n Proto's stream framing, behind a good header: `table`, then `words`

@@ -22,9 +22,10 @@ using namespace slabpipe::tests;
   while (true) ring.Send(AnswerBody(ring.ReceiveRequest()));
 }
 
-void Scribble(const RawRing& ring) {
+// All over the control block, from word `first` on. Main reads the first two but once.
+void Scribble(const RawRing& ring, size_t first) {
   std::mt19937_64 random(20);
-  for (size_t i = 0; i < ring.word_count(); ++i) ring.words()[i] = random();
+  for (size_t i = first; i < ring.word_count(); ++i) ring.words()[i] = random();
   ring.RingBell();
 }
 
@@ -44,7 +45,7 @@ void SendWrongControl(const std::string& fault) {
 
 // What an attack does once it has its first request.
 void Attack(const std::string& attack, RawRing& ring, uint64_t id) {
-  if (attack == "garbage") Scribble(ring), Hang();
+  if (attack == "garbage") Scribble(ring, 0), Hang();
   if (attack == "a bad frame") ring.PutWord(9, 0, 0), ring.RingBell(), Hang();
   if (attack == "a frame too large") ring.PutWord(1, 0, ring.ring_bytes()), ring.RingBell(), Hang();
   if (attack == "a frame of another number") {
@@ -100,7 +101,7 @@ int main(int argc, char** argv) {
   const bool attacks = attack != "nothing" && argc > 2 && ::unlink(argv[2]) == 0;
   if (attacks && attack.find("control") != std::string::npos) SendWrongControl(attack);
   RawRing ring = JoinRing();
-  if (attacks && attack == "garbage at once") Scribble(ring), Hang();
+  if (attacks && attack == "garbage at once") Scribble(ring, 2), Hang();
   if (attacks) Attack(attack, ring, ring.ReceiveRequest());
   ServeWell(ring);
 }

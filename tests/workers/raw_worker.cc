@@ -112,6 +112,17 @@ void SendFrame(std::string_view body) {
   SendBytes(body);
 }
 
+void SendFrames(std::string_view body, int count) {
+  std::string frames;
+  for (int i = 0; i < count; ++i) {
+    Header header;
+    header.sequence = next_sequence++;
+    header.body_bytes = body.size();
+    frames.append(reinterpret_cast<const char*>(&header), sizeof(header)).append(body);
+  }
+  SendBytes(frames);
+}
+
 void SendFrame(std::string_view body, const std::vector<int>& descriptors) {
   const size_t bytes = descriptors.size() * sizeof(int);
   Header header;
@@ -243,6 +254,13 @@ void SendLeaseReturn(uint32_t slot) {
   returned.setGeneration(1);
   returned.setCount(1);
   SendFrame(ToBody(message));
+}
+
+std::string LogBody(const std::string& text) {
+  capnp::MallocMessageBuilder message;
+  auto log = message.initRoot<schemas::Message>().initEvent().initLog();
+  log.setText(text.c_str());
+  return ToBody(message);
 }
 
 void Hang() {

@@ -29,6 +29,8 @@ int MainSocket();
 void SendBytes(std::string_view bytes);
 // `body` is a message in Cap'n Proto's stream framing; it gets the header that is due.
 void SendFrame(std::string_view body);
+// So many, with as few system calls as can be.
+void SendFrames(std::string_view body, int count);
 // At most 16 of them, at least one.
 void SendFrame(std::string_view body, const std::vector<int>& descriptors);
 
@@ -80,6 +82,8 @@ void SendRequest();
 void SendPong(uint64_t number);
 void SendGoodbye();
 void SendLeaseReturn(uint32_t slot);
+// As a body, to be sent many times over.
+std::string LogBody(const std::string& text);
 
 [[noreturn]] void Hang();
 
