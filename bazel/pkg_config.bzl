@@ -39,6 +39,14 @@ cc_library(
 )
 """
 
+def _archive(ctx, tool, name, flag):
+    """-lfoo as -l:libfoo.a, if the package has that."""
+    if not flag.startswith("-labsl_") and flag not in ["-lcapnp", "-lkj"]:
+        return flag
+    libdir = ctx.execute([tool, "--variable=libdir", name]).stdout.strip()
+    archive = "lib%s.a" % flag[len("-l"):]
+    return "-l:" + archive if ctx.path(libdir).get_child(archive).exists else flag
+
 def _library(ctx, tool, name):
     result = ctx.execute([tool, "--cflags", "--libs", name])
     if result.return_code != 0:
@@ -47,10 +55,13 @@ def _library(ctx, tool, name):
     defines = [flag[len("-D"):] for flag in flags if flag.startswith("-D")]
     libs = [flag for flag in flags if not flag.startswith("-D") and not flag.startswith("-I")]
 
-    # A module's closure names dozens of shared libraries: record only those that are used, or
-    # every program would load them all when it starts.
+    # A module's closure names dozens of libraries. Shared ones would all be loaded and relocated
+    # when a program starts, which takes a worker longer than all the rest of its start: so those
+    # that have an archive are linked from that, and of the others only what is used is recorded.
     if libs:
-        libs = ["-Wl,--push-state,--as-needed"] + libs + ["-Wl,--pop-state"]
+        libs = (["-Wl,--push-state,--as-needed"] +
+                [_archive(ctx, tool, name, flag) for flag in libs] +
+                ["-Wl,--pop-state"])
     return _LIBRARY.format(name = name, defines = repr(defines), linkopts = repr(libs))
 
 def _install_hint(packages):
