@@ -104,15 +104,8 @@ absl::Status ValueMessage::Begin(const Wait& wait) {
   return absl::OkStatus();
 }
 
-absl::Status ValueMessage::Prepare(const ArgumentRef& value) {
-  return value.visit(value.value, [&](AnyRef model) { return encoder_->PrepareModel(model); });
-}
-
-absl::Status ValueMessage::Encode(const ArgumentRef& value, schemas::Payload::Builder payload) {
-  return CatchKjBuilding([&] {
-    return value.visit(value.value,
-                       [&](AnyRef model) { return encoder_->EncodeModel(model, payload); });
-  });
+absl::Status ValueMessage::Encode(AnyRef model, schemas::Payload::Builder payload) {
+  return CatchKjBuilding([&] { return encoder_->EncodeModel(model, payload); });
 }
 
 absl::Status ValueMessage::Send(const Wait& wait) {

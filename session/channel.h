@@ -105,10 +105,10 @@ class ValueMessage {
 
   // REQUIRES: Begin.
   schemas::Message::Builder root() { return root_; }
-  // For each value; then once; then for each value again, in the same order.
-  absl::Status Prepare(const ArgumentRef& value);
+  // For each value's model; then once; then for each again, in the same order.
+  absl::Status Prepare(AnyRef model) { return encoder_->PrepareModel(model); }
   absl::Status OpenSlab() { return encoder_->OpenSlab(); }
-  absl::Status Encode(const ArgumentRef& value, schemas::Payload::Builder payload);
+  absl::Status Encode(AnyRef model, schemas::Payload::Builder payload);
 
   // Writes the tables and sends. On failure, what was granted is taken back.
   absl::Status Send(const Wait& wait);

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <utility>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
 #include "slabpipe/session/placement.h"
 #include "slabpipe/session/remote_error.h"
@@ -21,6 +22,18 @@ constexpr int kWorkerDescriptor = 3;
 constexpr absl::Duration kTimeToEnd = absl::Seconds(2);
 // The id under which Shutdown waits for the goodbye. Requests begin at 1.
 constexpr uint64_t kGoodbyeId = 0;
+
+using Models = absl::InlinedVector<AnyRef, 8>;
+
+// Calls `done` while the models of all arguments are there: each is there while its visit lasts.
+absl::Status VisitAll(absl::Span<const ArgumentRef> arguments, Models& models,
+                      absl::FunctionRef<absl::Status()> done) {
+  if (arguments.empty()) return done();
+  return arguments[0].visit(arguments[0].value, [&](AnyRef model) {
+    models.push_back(model);
+    return VisitAll(arguments.subspan(1), models, done);
+  });
+}
 
 std::string StderrNote(const OutputReader& output) {
   const std::string tail = output.stderr_tail();
@@ -154,10 +167,6 @@ absl::StatusOr<Object> Connection::Call(absl::string_view target,
 
 absl::Status Connection::SendRequest(uint64_t id, absl::string_view target,
                                      absl::Span<const ArgumentRef> arguments, Deadline deadline) {
-  const auto in_argument = [&](size_t i, const absl::Status& status) {
-    return absl::Status(status.code(),
-                        absl::StrCat(target, ": argument ", i + 1, ": ", status.message()));
-  };
   ValueMessage message(*channel_);
   if (absl::Status begun = message.Begin(SendWait(deadline)); !begun.ok()) return begun;
   // Behind the shutdown it would not be answered.
@@ -165,8 +174,22 @@ absl::Status Connection::SendRequest(uint64_t id, absl::string_view target,
   schemas::Request::Builder request = message.root().initRequest();
   request.setId(id);
   request.setTarget({target.data(), target.size()});
-  for (size_t i = 0; i < arguments.size(); ++i) {
-    absl::Status status = message.Prepare(arguments[i]);
+  Models models;
+  absl::Status encoded = VisitAll(
+      arguments, models, [&] { return EncodeArguments(message, request, arguments, models); });
+  return encoded.ok() ? message.Send(SendWait(deadline)) : encoded;
+}
+
+absl::Status Connection::EncodeArguments(ValueMessage& message, schemas::Request::Builder request,
+                                         absl::Span<const ArgumentRef> arguments,
+                                         absl::Span<const AnyRef> models) {
+  const auto in_argument = [&](size_t i, const absl::Status& status) {
+    const capnp::Text::Reader target = request.asReader().getTarget();
+    return absl::Status(status.code(),
+                        absl::StrCat(target.cStr(), ": argument ", i + 1, ": ", status.message()));
+  };
+  for (size_t i = 0; i < models.size(); ++i) {
+    absl::Status status = message.Prepare(models[i]);
     if (!status.ok()) return in_argument(i, status);
   }
   if (absl::Status status = message.OpenSlab(); !status.ok()) return status;
@@ -174,10 +197,10 @@ absl::Status Connection::SendRequest(uint64_t id, absl::string_view target,
   for (unsigned i = 0; i < list.size(); ++i) {
     const absl::string_view name = arguments[i].name;
     if (!name.empty()) list[i].setName({name.data(), name.size()});
-    absl::Status status = message.Encode(arguments[i], list[i].initPayload());
+    absl::Status status = message.Encode(models[i], list[i].initPayload());
     if (!status.ok()) return in_argument(i, status);
   }
-  return message.Send(SendWait(deadline));
+  return absl::OkStatus();
 }
 
 Connection::Answer Connection::ReadAnswer(const Received& received, absl::string_view target) {

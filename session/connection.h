@@ -118,6 +118,9 @@ class Connection {
   absl::Status ShakeHands(HelloInfo hello, RingPipe& pipe, Deadline deadline);
   absl::Status SendRequest(uint64_t id, absl::string_view target,
                            absl::Span<const ArgumentRef> arguments, Deadline deadline);
+  static absl::Status EncodeArguments(ValueMessage& message, schemas::Request::Builder request,
+                                      absl::Span<const ArgumentRef> arguments,
+                                      absl::Span<const AnyRef> models);
   // What the worker answered: a result, or the function's error. Of `decoded` the result, if that
   // could not be decoded.
   struct Answer {

@@ -292,9 +292,12 @@ absl::Status Worker::Server::EncodeResult(const ArgumentRef& result, uint64_t id
   if (absl::Status begun = response->Begin(kForever); !begun.ok()) return begun;
   schemas::Response::Builder out = response->root().initResponse();
   out.setId(id);
-  absl::Status status = response->Prepare(result);
-  if (status.ok()) status = response->OpenSlab();
-  if (status.ok()) status = response->Encode(result, out.initResult());
+  absl::Status status = result.visit(result.value, [&](AnyRef model) {
+    absl::Status encoded = response->Prepare(model);
+    if (encoded.ok()) encoded = response->OpenSlab();
+    if (encoded.ok()) encoded = response->Encode(model, out.initResult());
+    return encoded;
+  });
   if (status.ok()) return status;
   return absl::Status(status.code(), absl::StrCat("the result: ", status.message()));
 }

@@ -132,7 +132,7 @@ def _arrays(judge, largest, cpus):
 
 def _many(judge):
     copied = (OURS, "many-copied", 2500, "untouched")
-    reserved = (OURS, "many-reserved", 2500, "untouched")
+    reserved = (OURS, "many-reserved-each", 2500, "untouched")
     floor = (FLOORS, "memcpy-of-many", 2500, "untouched")
     judge.ratio(Goal("many-arrays-copied", 1.5), copied, floor)
     judge.add(
@@ -140,11 +140,11 @@ def _many(judge):
         [us / 1000 for us in judge.p50(*reserved)],
         judge.missing(reserved),
     )
-    for key in (copied, reserved):
+    for way, key in (("copied", copied), ("reserved", reserved)):
         name = "message_bytes_per_array"
         rounds = judge.results.rounds(*key)
         judge.add(
-            Goal(key[1].replace("many", "many-arrays") + "-message-bytes", 64, meaning="per array"),
+            Goal("many-arrays-%s-message-bytes" % way, 64, meaning="per array"),
             [r["numbers"][name] for r in rounds if name in r["numbers"]],
             judge.missing(key),
         )
