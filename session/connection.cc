@@ -135,7 +135,10 @@ absl::Status Connection::ShakeHands(HelloInfo hello, RingPipe& pipe, Deadline de
     greeted_ = welcome.ok();
     if (!greeted_) return welcome.status();
     targets_ = std::move(welcome->targets);
-    if (!welcome->ring) return absl::OkStatus();
+    if (!welcome->ring) {
+      pipe.Withdraw();
+      return absl::OkStatus();
+    }
     absl::Status complete = pipe.Complete(std::move((*received)->message.descriptors()));
     if (complete.ok()) pipe.AttachLeaseLogs(channel_->pool());
     return complete;
@@ -379,7 +382,8 @@ absl::Duration Connection::ArmReading() {
   constexpr absl::Duration kPause = absl::Milliseconds(10);
   std::lock_guard<std::mutex> lock(mutex_);
   if (reading_) return kPause;
-  return channel_->pipe().Arm() ? absl::ZeroDuration() : absl::InfiniteDuration();
+  // Not for ever: another one may read meanwhile, and then stop.
+  return channel_->pipe().Arm() ? absl::ZeroDuration() : kPause;
 }
 
 void Connection::ReadMeanwhile() {

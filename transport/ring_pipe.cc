@@ -28,9 +28,9 @@ void Add(std::atomic<uint64_t>& counter, uint64_t count) {
 enum Watched : uint32_t { kBell = 1, kGone = 2, kCancelled = 4 };
 
 // A bell must have room for one more ring when its listener goes to sleep, or that ring wakes nobody.
-// It is rung at most once a message, with 8 bytes; a pipe takes 65,536. So after this many messages
-// it is silenced.
-constexpr uint64_t kMessagesBetweenSilences = 4096;
+// It is rung at most once a message, with 8 bytes; the smallest pipe takes 4,096. So after this many
+// messages it is silenced.
+constexpr uint64_t kMessagesBetweenSilences = 256;
 
 absl::Status PeerGone() { return absl::UnavailableError("the peer is gone"); }
 
@@ -167,6 +167,8 @@ absl::Status RingPipe::Complete(std::vector<UniqueFd> joined) {
   begun_ = true;
   return absl::OkStatus();
 }
+
+void RingPipe::Withdraw() { setup_ = nullptr; }
 
 absl::StatusOr<std::pair<std::unique_ptr<RingPipe>, std::unique_ptr<RingPipe>>>
 RingPipe::CreatePair(const PipeOptions& options) {

@@ -61,6 +61,9 @@ class RingPipe : public MessagePipe {
   // Main: `joined` came with the answer.
   absl::Status Complete(std::vector<UniqueFd> joined);
 
+  // Main: the worker has not joined.
+  void Withdraw();
+
   // Two pipes with rings between them, for use inside one process.
   static absl::StatusOr<std::pair<std::unique_ptr<RingPipe>, std::unique_ptr<RingPipe>>> CreatePair(
       const PipeOptions& options = {});
