@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <iostream>
 #include <numeric>
 #include <optional>
@@ -13,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/cleanup/cleanup.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "slabpipe/codec/buffer.h"
@@ -229,10 +231,18 @@ TEST_F(SessionMemoryTest, LeasesOnArgumentsComeBackWithTheAnswer) {
 }
 
 // The worker gives the lease on its argument back as soon as it has answered, by the log; the answer
-// speaks of the same memory, and may be read later.
+// speaks of the same memory, and may be read later. Somebody looks into the log all the time.
 TEST_F(SessionMemoryTest, AnEchoWhoseLeaseIsGivenBackAtOnceIsNeverStale) {
   constexpr int kEchoes = kSanitized ? 2'000 : 20'000;
   NdArray<double> array = Counting(300);
+  std::atomic<bool> over = false;
+  std::thread looker([&] {
+    while (!over) session.stats();
+  });
+  absl::Cleanup join = [&] {
+    over = true;
+    looker.join();
+  };
   for (int i = 0; i < kEchoes; ++i) {
     array(0) = i;
     auto echo = session.Call<NdArray<const double>>("echo.doubles", array);
