@@ -22,10 +22,15 @@ LeaseLogEntry Load(const LeaseLogEntry* place) {
 }  // namespace
 
 bool LeaseLogWriter::Append(uint32_t slot, uint32_t count, uint64_t after_messages) {
-  // Acquire: pairs with the release in Drain. A peer that lies about what it has taken loses
-  // entries of its own, or is sent messages instead.
-  const uint64_t taken = peer_.header->log_taken.load(std::memory_order_acquire);
-  if (taken > written_ || written_ - taken >= own_.sizes.log_entries) return false;
+  // What the peer has taken is looked at only when the log seems full: that line is often not in
+  // this processor's cache.
+  if (written_ - taken_ >= own_.sizes.log_entries) {
+    // Acquire: pairs with the release in Drain. A peer that lies about what it has taken loses
+    // entries of its own, or is sent messages instead.
+    const uint64_t taken = peer_.header->log_taken.load(std::memory_order_acquire);
+    if (taken > written_ || written_ - taken >= own_.sizes.log_entries) return false;
+    taken_ = taken;
+  }
   Store({.slot = slot, .count = count, .after_messages = after_messages},
         &own_.log[written_ & (own_.sizes.log_entries - 1)]);
   ++written_;

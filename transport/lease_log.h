@@ -37,6 +37,7 @@ class LeaseLogWriter {
   const PeerControl peer_;
   const std::shared_ptr<const void> keeper_;
   uint64_t written_ = 0;
+  uint64_t taken_ = 0;  // as last read from the peer
 };
 
 // Thread-compatible, as above.

@@ -161,6 +161,8 @@ void OutgoingMemory::WriteRetired(schemas::MemoryTable::Builder table) {
 void OutgoingMemory::Commit() {
   committed_ = true;
   pool_.MessageSent();
+  // Now, while the peer is at work on the message, and not when its answer is awaited.
+  pool_.heap()->DrainLog();
   if (!retired_.empty()) pool_.heap()->RetiredSent(retired_);
 }
 

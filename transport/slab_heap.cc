@@ -141,11 +141,15 @@ void SlabHeap::AttachLog(std::unique_ptr<LeaseLogReader> log) {
 }
 
 absl::Status SlabHeap::MessageAccepted() {
-  Discarded discarded;
   std::lock_guard<std::mutex> lock(mutex_);
   ++messages_accepted_;
-  DrainLogLocked(discarded);
   return log_status_;
+}
+
+void SlabHeap::DrainLog() {
+  Discarded discarded;
+  std::lock_guard<std::mutex> lock(mutex_);
+  DrainLogLocked(discarded);
 }
 
 // A log that had an error is not looked at again: the connection ends with the next message.

@@ -13,7 +13,7 @@
 // and no new mapping on either side: that is what makes a steady load cheap.
 //
 // The peer gives grants back in messages (Return) or through a log in shared memory (lease_log.h),
-// which is looked at whenever memory is wanted and whenever a message has come.
+// which is looked at whenever memory is wanted and whenever a message has been sent.
 
 #ifndef SLABPIPE_TRANSPORT_SLAB_HEAP_H_
 #define SLABPIPE_TRANSPORT_SLAB_HEAP_H_
@@ -99,9 +99,11 @@ class SlabHeap : public std::enable_shared_from_this<SlabHeap> {
   absl::Status Return(uint32_t slot, uint64_t generation, uint64_t count);
   // From now on it does so through `log`, too. Messages are counted from here on.
   void AttachLog(std::unique_ptr<LeaseLogReader> log);
-  // One more message of the peer's has been taken in. DATA_LOSS if the peer has given back through
-  // the log what it never had.
+  // One more message of the peer's has been taken in. DATA_LOSS if the peer was found to have given
+  // back through the log what it never had.
   absl::Status MessageAccepted();
+  // Takes back what the log says. Open, stats and TrimIdle do so, too.
+  void DrainLog();
   // The peer is no more: all its grants are back, and the next one knows no segment yet.
   void PeerGone();
 

@@ -21,7 +21,7 @@ SpinPolicy::SpinPolicy(absl::Duration budget)
                   : 0) {}
 
 void SpinPolicy::Slept(int64_t nanoseconds) {
-  misses_ = nanoseconds <= budget_ ? 0 : std::min(misses_ + 1, kMostMisses + 1);
+  misses_ = nanoseconds <= 2 * budget_ ? 0 : std::min(misses_ + 1, kMostMisses + 1);
 }
 
 }  // namespace slabpipe
