@@ -362,16 +362,18 @@ absl::StatusOr<std::unique_ptr<Received>> Connection::Await(Waiter& waiter, Dead
 void Connection::AwaitTurnToRead(Waiter& waiter, Deadline deadline,
                                  std::unique_lock<std::mutex>& lock) {
   const absl::Duration rest = deadline.Remaining();
+  waiter.asleep = true;
   if (rest == absl::InfiniteDuration()) {
     waiter.wake.wait(lock);
   } else {
     waiter.wake.wait_for(lock, absl::ToChronoNanoseconds(rest));
   }
+  waiter.asleep = false;
 }
 
 void Connection::StopReading() {
   for (Waiter* waiter : waiting_) {
-    if (waiter->answer != nullptr) continue;
+    if (waiter->answer != nullptr || !waiter->asleep) continue;
     waiter->wake.notify_one();
     return;
   }

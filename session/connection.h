@@ -95,6 +95,7 @@ class Connection {
     const schemas::Message::Which kind;  // of the answer
     uint64_t id = 0;
     std::unique_ptr<Received> answer;
+    bool asleep = false;
     std::condition_variable wake;  // the answer is there, or this one must read now
   };
 
@@ -139,7 +140,7 @@ class Connection {
   void AwaitTurnToRead(Waiter& waiter, Deadline deadline, std::unique_lock<std::mutex>& lock);
   // Guarded by mutex_, held by the caller:
   void Leave(const Waiter& waiter);
-  // Nobody reads any more: wakes one that waits, to do so.
+  // Nobody reads any more: wakes one that sleeps, to do so. Those that are awake come by themselves.
   void StopReading();
   Wait SendWait(Deadline deadline) {
     return {.deadline = deadline, .cancellation = &interrupt_, .meanwhile = &reading_meanwhile_};
