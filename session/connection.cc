@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <thread>
 #include <utility>
 
 #include "absl/container/inlined_vector.h"
@@ -330,6 +331,11 @@ absl::StatusOr<std::unique_ptr<Received>> Connection::Await(Waiter& waiter, Dead
     if (waiter.answer != nullptr) {
       Leave(waiter);
       if (!reading_) StopReading();
+      if (waiting_.empty()) return std::move(waiter.answer);
+      lock.unlock();
+      // Others wait, and some of them have just got their answers. Where callers are more than
+      // processors, they would otherwise wait until the kernel takes this one off its processor.
+      std::this_thread::yield();
       return std::move(waiter.answer);
     }
     absl::Status failure = over_;
