@@ -24,6 +24,14 @@ capnp::ReaderOptions Limits(size_t words) {
 
 }  // namespace
 
+SegmentTable MakeSegmentTable(kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments) {
+  SegmentTable table;
+  table.push_back(static_cast<uint32_t>(segments.size() - 1));
+  for (const auto& segment : segments) table.push_back(static_cast<uint32_t>(segment.size()));
+  if (table.size() % 2 != 0) table.push_back(0);
+  return table;
+}
+
 IncomingMessage::IncomingMessage(size_t word_count) : state_(new State) {
   state_->word_count = word_count;
   if (word_count <= state_->small.size()) {

@@ -26,6 +26,7 @@
 #include <optional>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -90,6 +91,12 @@ class IncomingMessage {
   std::unique_ptr<State> state_;
   std::vector<UniqueFd> descriptors_;
 };
+
+// What stands before a message's segments in Cap'n Proto's stream framing: the number of segments
+// less one, the size of each in words, padded to a whole word. Source: Cap'n Proto's encoding
+// specification, 'Serialization Over a Stream'.
+using SegmentTable = absl::InlinedVector<uint32_t, 4>;
+SegmentTable MakeSegmentTable(kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments);
 
 // One end. Implementations allow one thread to send while another receives; two that send, or two
 // that receive, need the caller's lock.

@@ -10,7 +10,6 @@
 #include <limits>
 #include <string>
 
-#include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
 
 namespace slabpipe {
@@ -33,16 +32,6 @@ enum Watched : uint32_t { kBell = 1, kGone = 2, kCancelled = 4 };
 constexpr uint64_t kMessagesBetweenSilences = 256;
 
 absl::Status PeerGone() { return absl::UnavailableError("the peer is gone"); }
-
-// As SocketPipe frames messages: Cap'n Proto's segment table, then the segments.
-absl::InlinedVector<uint32_t, 4> SegmentTable(
-    kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments) {
-  absl::InlinedVector<uint32_t, 4> table;
-  table.push_back(static_cast<uint32_t>(segments.size() - 1));
-  for (const auto& segment : segments) table.push_back(static_cast<uint32_t>(segment.size()));
-  if (table.size() % 2 != 0) table.push_back(0);
-  return table;
-}
 
 absl::StatusOr<std::vector<UniqueFd>> Duplicates(const std::vector<int>& descriptors) {
   std::vector<UniqueFd> copies;
@@ -198,7 +187,7 @@ absl::Status RingPipe::Send(capnp::MessageBuilder& message, absl::Span<const int
   }
   if (absl::Status status = send_status(); !status.ok()) return status;
   const auto segments = message.getSegmentsForOutput();
-  const absl::InlinedVector<uint32_t, 4> table = SegmentTable(segments);
+  const SegmentTable table = MakeSegmentTable(segments);
   size_t body_bytes = table.size() * sizeof(uint32_t);
   for (const auto& segment : segments) body_bytes += segment.asBytes().size();
   RingWriter& writer = ring_->writer;

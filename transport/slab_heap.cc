@@ -137,12 +137,15 @@ void SlabHeap::AttachLog(std::unique_ptr<LeaseLogReader> log) {
   std::lock_guard<std::mutex> lock(mutex_);
   log_ = std::move(log);
   log_status_ = absl::OkStatus();
+  log_failed_ = false;
   messages_accepted_ = 0;
 }
 
 absl::Status SlabHeap::MessageAccepted() {
+  // Relaxed: whoever drains the log reads it later, or waits for a later look.
+  messages_accepted_.fetch_add(1, std::memory_order_relaxed);
+  if (!log_failed_.load(std::memory_order_relaxed)) return absl::OkStatus();
   std::lock_guard<std::mutex> lock(mutex_);
-  ++messages_accepted_;
   return log_status_;
 }
 
@@ -158,6 +161,7 @@ void SlabHeap::DrainLogLocked(Discarded& discarded) {
   log_status_ = log_->Drain(messages_accepted_, [&](uint32_t slot, uint32_t count) {
     return ReturnLocked(FindSlot(slot), slot, count, discarded);
   });
+  log_failed_ = !log_status_.ok();
 }
 
 void SlabHeap::PeerGone() {
@@ -165,6 +169,7 @@ void SlabHeap::PeerGone() {
   std::lock_guard<std::mutex> lock(mutex_);
   log_ = nullptr;
   log_status_ = absl::OkStatus();
+  log_failed_ = false;
   free_slots_.insert(free_slots_.end(), retired_.begin(), retired_.end());
   retired_.clear();
   has_retired_ = false;

@@ -175,8 +175,9 @@ class SlabHeap : public std::enable_shared_from_this<SlabHeap> {
   std::vector<uint32_t> retired_;
   std::atomic<bool> has_retired_ = false;
   std::unique_ptr<LeaseLogReader> log_;
-  uint64_t messages_accepted_ = 0;  // since log_ is there
-  absl::Status log_status_;         // the first error that it had
+  absl::Status log_status_;  // the first error that it had
+  std::atomic<bool> log_failed_ = false;
+  std::atomic<uint64_t> messages_accepted_ = 0;  // since log_ is there
 };
 
 }  // namespace slabpipe

@@ -47,18 +47,6 @@ size_t Advance(std::vector<iovec>& parts, size_t first, size_t bytes) {
   return first;
 }
 
-// The segment table of Cap'n Proto's stream framing: the number of segments less one, the size of
-// each in words, padded to a whole word. Source: Cap'n Proto's encoding specification,
-// 'Serialization Over a Stream'.
-std::vector<uint32_t> SegmentTable(kj::ArrayPtr<const kj::ArrayPtr<const capnp::word>> segments) {
-  std::vector<uint32_t> table;
-  table.reserve(segments.size() + 2);
-  table.push_back(static_cast<uint32_t>(segments.size() - 1));
-  for (const auto& segment : segments) table.push_back(static_cast<uint32_t>(segment.size()));
-  if (table.size() % 2 != 0) table.push_back(0);
-  return table;
-}
-
 bool PeerIsGone(int error_number) { return error_number == EPIPE || error_number == ECONNRESET; }
 
 absl::Status PeerGone() { return absl::UnavailableError("the peer is gone"); }
@@ -97,7 +85,7 @@ absl::Status SocketPipe::Send(capnp::MessageBuilder& message, absl::Span<const i
   if (absl::Status status = over(Direction::kSend); !status.ok()) return status;
   if (absl::Status status = SendUnsent(wait); !status.ok()) return status;
   const auto segments = message.getSegmentsForOutput();
-  const std::vector<uint32_t> table = SegmentTable(segments);
+  const SegmentTable table = MakeSegmentTable(segments);
   FrameHeader header;
   header.descriptor_count = static_cast<uint16_t>(descriptors.size());
   header.sequence = messages_sent();
