@@ -140,15 +140,16 @@ class Connection {
   void AwaitTurnToRead(Waiter& waiter, Deadline deadline, std::unique_lock<std::mutex>& lock);
   // Guarded by mutex_, held by the caller:
   void Leave(const Waiter& waiter);
-  // Nobody reads any more: wakes one that sleeps, to do so. Those that are awake come by themselves.
+  // Nobody reads any more: wakes one that sleeps, to do so. Those that are awake come by
+  // themselves.
   void StopReading();
   Wait SendWait(Deadline deadline) {
     return {.deadline = deadline, .cancellation = &interrupt_, .meanwhile = &reading_meanwhile_};
   }
   absl::Duration ArmReading();
   void ReadMeanwhile();
-  // Reads and handles one message, without the lock, for `reader` (may be null). DEADLINE_EXCEEDED if none comes; any other
-  // error is the connection's end.
+  // Reads and handles one message, without the lock, for `reader` (may be null). DEADLINE_EXCEEDED
+  // if none comes; any other error is the connection's end.
   absl::Status ReadOne(Waiter* reader, Deadline deadline);
   absl::Status Handle(std::unique_ptr<Received> received, Waiter* reader);
   absl::Status Deliver(uint64_t id, schemas::Message::Which kind,

@@ -26,9 +26,9 @@ void Add(std::atomic<uint64_t>& counter, uint64_t count) {
 // What the epoll instance tells of.
 enum Watched : uint32_t { kBell = 1, kGone = 2, kCancelled = 4 };
 
-// A bell must have room for one more ring when its listener goes to sleep, or that ring wakes nobody.
-// It is rung at most once a message, with 8 bytes; the smallest pipe takes 4,096. So after this many
-// messages it is silenced.
+// A bell must have room for one more ring when its listener goes to sleep, or that ring wakes
+// nobody. It is rung at most once a message, with 8 bytes; the smallest pipe takes 4,096. So after
+// this many messages it is silenced.
 constexpr uint64_t kMessagesBetweenSilences = 256;
 
 absl::Status PeerGone() { return absl::UnavailableError("the peer is gone"); }
