@@ -66,7 +66,7 @@ std::shared_ptr<SegmentProvider> MakeSegmentProvider(SegmentKind kind) {
 
 void WriteHello(const HelloInfo& hello, schemas::Hello::Builder out) {
   out.setProtocolVersion(hello.protocol_version);
-  out.setLibrary(hello.library.c_str());
+  out.setLibrary(hello.software.c_str());
   WriteFeatures(hello.features, out.initFeatures(static_cast<unsigned>(hello.features.size())));
   out.setMainPrefix(hello.main_prefix.c_str());
   out.setWorkerPrefix(hello.worker_prefix.c_str());
@@ -80,7 +80,7 @@ absl::StatusOr<HelloInfo> ReadHello(schemas::Message::Reader message) {
   if (!message.isHello()) return absl::InvalidArgumentError("the first message is no hello");
   const schemas::Hello::Reader in = message.getHello();
   HelloInfo hello = {.protocol_version = in.getProtocolVersion(),
-                     .library = ToString(in.getLibrary()),
+                     .software = ToString(in.getLibrary()),
                      .features = ReadFeatures(in.getFeatures()),
                      .main_prefix = ToString(in.getMainPrefix()),
                      .worker_prefix = ToString(in.getWorkerPrefix()),
@@ -92,7 +92,7 @@ absl::StatusOr<HelloInfo> ReadHello(schemas::Message::Reader message) {
   if (hello.protocol_version != kProtocolVersion) {
     return absl::FailedPreconditionError(
         absl::StrCat("this worker (", kLibraryName, ") speaks protocol ", kProtocolVersion,
-                     ", main (", hello.library, ") protocol ", hello.protocol_version));
+                     ", main (", hello.software, ") protocol ", hello.protocol_version));
   }
   if (!ArePrefixes(hello.main_prefix, hello.worker_prefix)) {
     return absl::InvalidArgumentError(absl::StrCat("'", hello.main_prefix, "' and '",
@@ -104,7 +104,7 @@ absl::StatusOr<HelloInfo> ReadHello(schemas::Message::Reader message) {
 
 void WriteWelcome(const WelcomeInfo& welcome, schemas::Welcome::Builder out) {
   out.setProtocolVersion(welcome.protocol_version);
-  out.setLibrary(welcome.library.c_str());
+  out.setLibrary(welcome.software.c_str());
   WriteFeatures(welcome.features, out.initFeatures(static_cast<unsigned>(welcome.features.size())));
   out.setRefusal(welcome.refusal.c_str());
   out.setRing(welcome.ring);
@@ -118,7 +118,7 @@ absl::StatusOr<WelcomeInfo> ReadWelcome(schemas::Message::Reader message, Segmen
   }
   const schemas::Welcome::Reader in = message.getWelcome();
   WelcomeInfo welcome = {.protocol_version = in.getProtocolVersion(),
-                         .library = ToString(in.getLibrary()),
+                         .software = ToString(in.getLibrary()),
                          .features = ReadFeatures(in.getFeatures()),
                          .refusal = ToString(in.getRefusal()),
                          .targets = {},
@@ -128,14 +128,15 @@ absl::StatusOr<WelcomeInfo> ReadWelcome(schemas::Message::Reader message, Segmen
   }
   if (welcome.protocol_version != kProtocolVersion) {
     return absl::FailedPreconditionError(absl::StrCat(
-        "the worker (", welcome.library, ") speaks protocol ", welcome.protocol_version,
+        "the worker (", welcome.software, ") speaks protocol ", welcome.protocol_version,
         ", this main (", kLibraryName, ") protocol ", kProtocolVersion));
   }
   const absl::string_view needed = FeatureFor(segments);
   if (std::find(welcome.features.begin(), welcome.features.end(), needed) ==
       welcome.features.end()) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "the worker (", welcome.library, ") lacks the feature '", needed, "', which is asked for"));
+    return absl::FailedPreconditionError(absl::StrCat("the worker (", welcome.software,
+                                                      ") lacks the feature '", needed,
+                                                      "', which is asked for"));
   }
   for (const schemas::Target::Reader target : in.getTargets()) {
     welcome.targets.push_back(ReadTarget(target));

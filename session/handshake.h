@@ -38,7 +38,7 @@ std::shared_ptr<SegmentProvider> MakeSegmentProvider(SegmentKind kind);
 
 struct HelloInfo {
   uint32_t protocol_version = kProtocolVersion;
-  std::string library = kLibraryName;
+  std::string software = kLibraryName;
   std::vector<std::string> features = {std::begin(kFeatures), std::end(kFeatures)};
   std::string main_prefix;
   std::string worker_prefix;
@@ -53,7 +53,7 @@ absl::StatusOr<HelloInfo> ReadHello(schemas::Message::Reader message);
 
 struct WelcomeInfo {
   uint32_t protocol_version = kProtocolVersion;
-  std::string library = kLibraryName;
+  std::string software = kLibraryName;
   std::vector<std::string> features = {std::begin(kFeatures), std::end(kFeatures)};
   std::string refusal;
   std::vector<TargetInfo> targets;

@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <array>
 #include <limits>
-#include <string>
 
 #include "absl/strings/str_cat.h"
 

@@ -111,9 +111,6 @@ class ShmPool {
   void AttachLeaseLogs(const OwnControl& own, const PeerControl& peer,
                        std::shared_ptr<const void> keeper);
 
-  // Gives up what has been free for long; see SlabHeapOptions::max_idle.
-  void TrimIdle() { heap_->TrimIdle(); }
-
   // Another peer takes the place of the old one (a restarted worker): what the old one held is
   // back, and nothing of it is known any more. Decoded objects stay valid. All pins
   // go. Waits for the turn: no message is being written meanwhile.

@@ -66,8 +66,6 @@ struct SegmentGrantInfo {
   uint64_t generation = 0;
   // Set if the peer hears of the segment for the first time.
   std::shared_ptr<const Segment> first;
-  // Whether the segment is the peer's own.
-  bool echo = false;
 };
 
 // Thread-safe. Always in a shared_ptr: each lease holds one, so that it may outlive all others.

@@ -42,7 +42,7 @@ TEST(HandshakeTest, AHelloComesBackAsItWent) {
     hello.segments = kind;
     const absl::StatusOr<HelloInfo> back = ThereAndBack(hello);
     ASSERT_THAT(back, IsOk());
-    EXPECT_EQ(back->library, kLibraryName);
+    EXPECT_EQ(back->software, kLibraryName);
     EXPECT_THAT(back->features, ElementsAre("memfd-segments", "posix-segments", "ring"));
     EXPECT_EQ(back->main_prefix, "m.");
     EXPECT_EQ(back->worker_prefix, "w1.");
@@ -53,7 +53,7 @@ TEST(HandshakeTest, AHelloComesBackAsItWent) {
 TEST(HandshakeTest, AHelloOfAnotherVersionTellsBoth) {
   HelloInfo hello = GoodHello();
   hello.protocol_version = 99;
-  hello.library = "slabpipe 9.0";
+  hello.software = "slabpipe 9.0";
   EXPECT_THAT(ThereAndBack(hello),
               StatusIs(absl::StatusCode::kFailedPrecondition,
                        AllOf(HasSubstr("slabpipe 9.0"), HasSubstr("99"), HasSubstr("protocol 1"))));
