@@ -153,7 +153,7 @@ struct Binding<NdArray<T>> {
     static_assert(std::is_const_v<T>,
                   "what arrives may only be read: take it as NdArray<const T>, and Copy() it");
     if (const AnyNdArray* array = object.get<AnyNdArray>()) return NdArray<T>::FromAny(*array);
-    return WrongModel(object, absl::StrCat("an array of ", ElementTypeName(kElementTypeOf<T>)));
+    return WrongModel(object, absl::StrCat("an array of ", kElementTypeOf<T>.name()));
   }
 };
 

@@ -16,9 +16,7 @@ const DatasetVariable* FindIn(const std::deque<DatasetVariable>& variables,
 }
 
 std::string TypeName(const DatasetVariable& variable) {
-  return variable.array() == nullptr
-             ? "text"
-             : std::string(ElementTypeName(variable.array()->element_type()));
+  return variable.array() == nullptr ? "text" : variable.array()->element_type().name();
 }
 
 std::string DescribeVariable(const DatasetVariable& variable) {

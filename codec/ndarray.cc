@@ -9,7 +9,7 @@ namespace slabpipe {
 
 absl::StatusOr<AnyNdArray> AnyNdArray::Create(ElementType type, absl::Span<const int64_t> shape,
                                               Order order) {
-  const size_t element_bytes = ElementSizeBytes(type);
+  const size_t element_bytes = type.size_bytes();
   if (absl::Status status = CheckShape(shape, element_bytes); !status.ok()) return status;
   absl::StatusOr<Buffer> buffer =
       Buffer::Allocate(static_cast<size_t>(ElementCount(shape)) * element_bytes);
@@ -68,7 +68,7 @@ absl::StatusOr<AnyNdArray> AnyNdArray::Copy() const {
 }
 
 std::string AnyNdArray::Describe() const {
-  return absl::StrCat(ElementTypeName(type_), " ", ShapeName(shape()));
+  return absl::StrCat(type_.name(), " ", ShapeName(shape()));
 }
 
 bool SameElements(const AnyNdArray& a, const AnyNdArray& b) {
@@ -83,8 +83,8 @@ bool SameElements(const AnyNdArray& a, const AnyNdArray& b) {
 
 absl::Status CheckElementType(const AnyNdArray& array, ElementType wanted, bool writable) {
   if (array.element_type() != wanted) {
-    return absl::InvalidArgumentError(absl::StrCat("it is an array of ", array.Describe(),
-                                                   ", wanted one of ", ElementTypeName(wanted)));
+    return absl::InvalidArgumentError(
+        absl::StrCat("it is an array of ", array.Describe(), ", wanted one of ", wanted.name()));
   }
   if (writable && !array.empty() && array.buffer().mutable_data() == nullptr) {
     return absl::InvalidArgumentError(

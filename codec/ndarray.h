@@ -53,7 +53,7 @@ class AnyNdArray {
                                            Order order = Order::kRowMajor);
 
   ElementType element_type() const { return type_; }
-  size_t element_bytes() const { return ElementSizeBytes(type_); }
+  size_t element_bytes() const { return type_.size_bytes(); }
   const ArrayLayout& layout() const { return layout_; }
   const Extents& shape() const { return layout_.shape; }
   const Extents& strides() const { return layout_.strides; }  // in bytes

@@ -45,8 +45,9 @@ Metadata::Layout KindOf(const ArrayLayout& layout, size_t element_bytes, uint64_
 void WriteMetadata(ElementType type, const ArrayLayout& layout, uint64_t byte_offset,
                    uint64_t content_bytes, Metadata::Builder out) {
   const size_t rank = layout.rank();
-  const Metadata::Layout kind = KindOf(layout, ElementSizeBytes(type), byte_offset, content_bytes);
-  out.setElementType(static_cast<schemas::ElementType>(type));
+  const Metadata::Layout kind = KindOf(layout, type.size_bytes(), byte_offset, content_bytes);
+  out.setElementType(static_cast<schemas::ElementType>(type.kind()));
+  if (type.has_fixed_width()) out.setElementBytes(static_cast<uint32_t>(type.size_bytes()));
   out.setLayout(kind);
   if (kind == Metadata::Layout::VECTOR) return;
   const bool strided = kind == Metadata::Layout::STRIDED;
@@ -132,12 +133,10 @@ absl::Status NdArrayCodec::Encode(const AnyNdArray& array, Encoder& encoder) con
 
 absl::StatusOr<AnyNdArray> NdArrayCodec::Decode(Decoder& decoder) const {
   const Metadata::Reader metadata = decoder.ReadMetadata<Metadata>();
-  const auto number = static_cast<int>(metadata.getElementType());
-  if (number >= kElementTypeCount) {
-    return absl::InvalidArgumentError(absl::StrCat("elementType: unknown number ", number));
-  }
-  const auto type = static_cast<ElementType>(number);
-  const size_t element_bytes = ElementSizeBytes(type);
+  const absl::StatusOr<ElementType> type = ElementType::FromWire(
+      static_cast<unsigned>(metadata.getElementType()), metadata.getElementBytes());
+  if (!type.ok()) return type.status();
+  const size_t element_bytes = type->size_bytes();
   if (decoder.block_count() > 1) {
     return absl::InvalidArgumentError(
         absl::StrCat("an array came with ", decoder.block_count(), " blocks"));
@@ -158,11 +157,11 @@ absl::StatusOr<AnyNdArray> NdArrayCodec::Decode(Decoder& decoder) const {
         absl::StrCat("extents: an array of shape ", ShapeName(place->layout.shape),
                      " is larger than its block of ", buffer->size_bytes(), " bytes"));
   }
-  absl::Status inside = CheckLayout(place->layout, element_bytes, ElementAlignmentBytes(type),
+  absl::Status inside = CheckLayout(place->layout, element_bytes, type->alignment_bytes(),
                                     place->byte_offset, buffer->size_bytes());
   if (!inside.ok()) return inside;
   const std::byte* origin = count == 0 ? nullptr : buffer->data() + place->byte_offset;
-  return AnyNdArray(type, std::move(place->layout), *std::move(buffer), origin);
+  return AnyNdArray(*type, std::move(place->layout), *std::move(buffer), origin);
 }
 
 }  // namespace slabpipe

@@ -8,7 +8,7 @@ namespace slabpipe {
 
 absl::StatusOr<AnyNdArray> NewSharedArray(ShmPool& pool, ElementType type,
                                           absl::Span<const int64_t> shape, Order order) {
-  const size_t element_bytes = ElementSizeBytes(type);
+  const size_t element_bytes = type.size_bytes();
   if (absl::Status status = CheckShape(shape, element_bytes); !status.ok()) return status;
   ArrayLayout layout = ContiguousLayout(shape, element_bytes, order);
   const size_t bytes = static_cast<size_t>(ElementCount(shape)) * element_bytes;

@@ -51,6 +51,10 @@ enum ElementType {
   float64 @10;
   complex64 @11;     # two float32: real, imaginary
   complex128 @12;    # two float64
+  float16 @13;       # IEEE 754 binary16
+  bfloat16 @14;      # the upper half of a float32
+  bytes @15;         # of a fixed width; zeros at the end are padding
+  text @16;          # code points of Unicode, four bytes each, of a fixed width; zeros at the end are padding
 }
 
 struct NdArray {
@@ -71,6 +75,9 @@ struct NdArray {
   # block. Layout `strided`: as many strides follow, in bytes, multiples of the element's alignment, of either sign, not 0
   # where the extent is above 1; and then where in the block element [0, ..., 0] lies, in bytes, a multiple of the element's
   # alignment. Every element that the extents and strides reach lies inside the block's content.
+
+  elementBytes @3 :UInt32;
+  # The width of `bytes` (at least 1) and of `text` (a multiple of 4, at least 4), at most 2^30. Of other types: nothing.
 }
 
 struct Record {

@@ -1,10 +1,8 @@
 #include "slabpipe/codec/array_layout.h"
 
 #include <algorithm>
-#include <complex>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <limits>
 #include <numeric>
 #include <random>
@@ -15,7 +13,6 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "slabpipe/codec/element_type.h"
 #include "slabpipe/tests/codec/test_arrays.h"
 #include "slabpipe/tests/testing/status_matchers.h"
 
@@ -32,52 +29,6 @@ using ::testing::IsEmpty;
 
 constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
 constexpr int64_t kLeast = std::numeric_limits<int64_t>::min();
-
-TEST(ElementTypeTest, NumbersAreThoseOfTheSchemaAndNamesThoseOfNumPy) {
-  const std::vector<std::tuple<ElementType, int, std::string, size_t>> types = {
-      {kElementTypeOf<bool>, 0, "bool", 1},
-      {kElementTypeOf<int8_t>, 1, "int8", 1},
-      {kElementTypeOf<int16_t>, 2, "int16", 2},
-      {kElementTypeOf<int32_t>, 3, "int32", 4},
-      {kElementTypeOf<int64_t>, 4, "int64", 8},
-      {kElementTypeOf<uint8_t>, 5, "uint8", 1},
-      {kElementTypeOf<uint16_t>, 6, "uint16", 2},
-      {kElementTypeOf<uint32_t>, 7, "uint32", 4},
-      {kElementTypeOf<uint64_t>, 8, "uint64", 8},
-      {kElementTypeOf<float>, 9, "float32", 4},
-      {kElementTypeOf<double>, 10, "float64", 8},
-      {kElementTypeOf<std::complex<float>>, 11, "complex64", 8},
-      {kElementTypeOf<std::complex<double>>, 12, "complex128", 16},
-  };
-  ASSERT_EQ(types.size(), static_cast<size_t>(kElementTypeCount));
-  for (const auto& [type, number, name, bytes] : types) {
-    EXPECT_EQ(static_cast<int>(type), number);
-    EXPECT_EQ(ElementTypeName(type), name);
-    EXPECT_EQ(ElementSizeBytes(type), bytes);
-    EXPECT_EQ(ElementAlignmentBytes(type), number >= 11 ? bytes / 2 : bytes);
-  }
-}
-
-TEST(ElementTypeTest, EveryIntegerTypeHasTheElementTypeOfItsSize) {
-  EXPECT_EQ(kElementTypeOf<long long>, ElementType::kInt64);
-  EXPECT_EQ(kElementTypeOf<unsigned long>, ElementType::kUint64);
-  EXPECT_EQ(kElementTypeOf<const short>, ElementType::kInt16);
-  EXPECT_EQ(kElementTypeOf<const Bool8>, ElementType::kBool);
-  EXPECT_FALSE(ArrayElement<std::string>);
-  EXPECT_FALSE(ArrayElement<long double>);
-}
-
-TEST(ElementTypeTest, AnyByteButZeroIsTrue) {
-  for (int byte = 0; byte < 256; ++byte) {
-    const auto raw = static_cast<uint8_t>(byte);
-    Bool8 truth;
-    std::memcpy(&truth, &raw, 1);
-    EXPECT_EQ(static_cast<bool>(truth), byte != 0);
-  }
-  EXPECT_TRUE(Bool8(true));
-  EXPECT_FALSE(Bool8(false));
-  EXPECT_FALSE(Bool8());
-}
 
 TEST(CheckShapeTest, AcceptsWhatFitsAnAddressSpace) {
   EXPECT_THAT(CheckShape({}, 8), IsOk());

@@ -99,10 +99,10 @@ class NdArrayCodecTest : public tests::RoundTrip {
 template <typename Make>
 std::vector<NamedArray> EveryArray(Make make) {
   std::vector<NamedArray> arrays;
-  for (int type = 0; type < kElementTypeCount; ++type) {
+  for (const ElementType type : tests::EveryElementType()) {
     for (const std::vector<int64_t>& shape : kShapes) {
       for (const Order order : {Order::kRowMajor, Order::kColumnMajor}) {
-        const AnyNdArray array = make(static_cast<ElementType>(type), shape, order);
+        const AnyNdArray array = make(type, shape, order);
         const char* suffix = order == Order::kRowMajor ? ", C" : ", F";
         for (NamedArray& view : ViewsOf(array.Describe() + suffix, array)) {
           arrays.push_back(std::move(view));
@@ -314,12 +314,23 @@ TEST_F(NdArrayCodecTest, AnArrayMayUseLessThanItsBlock) {
 // The metadata, field by field. Without a change it decodes: see all of the above.
 
 TEST_F(NdArrayCodecTest, RefusesAnElementTypeThatDoesNotExist) {
-  for (const int type : {13, 14, 255, 65535}) {
+  for (const int type : {17, 18, 255, 65535}) {
     EXPECT_THAT(Attack([&](Metadata::Builder m) {
                   m.setElementType(static_cast<schemas::ElementType>(type));
                 }),
                 StatusIs(absl::StatusCode::kInvalidArgument,
                          AllOf(HasSubstr("ndarray: "), HasSubstr("elementType"))));
+  }
+}
+
+TEST_F(NdArrayCodecTest, RefusesAWidthThatIsNone) {
+  for (const uint32_t width : {0u, 6u, (1u << 30) + 4, ~0u}) {
+    EXPECT_THAT(Attack([&](Metadata::Builder m) {
+                  m.setElementType(schemas::ElementType::TEXT);
+                  m.setElementBytes(width);
+                }),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         AllOf(HasSubstr("ndarray: "), HasSubstr("elementBytes"))));
   }
 }
 

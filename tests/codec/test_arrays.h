@@ -13,6 +13,17 @@
 
 namespace slabpipe::tests {
 
+// One of each kind.
+inline std::vector<ElementType> EveryElementType() {
+  std::vector<ElementType> types;
+  for (int kind = 0; kind < ElementType::kBytes; ++kind) {
+    types.emplace_back(static_cast<ElementType::Kind>(kind));
+  }
+  types.push_back(ElementType::Bytes(5));
+  types.push_back(ElementType::Text(3));
+  return types;
+}
+
 // The next index in row-major order; false after the last.
 inline bool NextIndex(const Extents& shape, Extents& index) {
   for (size_t axis = shape.size(); axis > 0; --axis) {

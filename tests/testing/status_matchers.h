@@ -26,6 +26,15 @@ MATCHER(IsOk, negation ? "is an error" : "is OK") {
   return StatusOf(arg).ok();
 }
 
+// `inner` is a value or a matcher for one.
+MATCHER_P(IsOkAndHolds, inner, "") {
+  if (!arg.ok()) {
+    *result_listener << arg.status();
+    return false;
+  }
+  return ::testing::ExplainMatchResult(inner, *arg, result_listener);
+}
+
 // `message` is a string or a matcher for one.
 MATCHER_P2(StatusIs, code, message, "") {
   const absl::Status& status = StatusOf(arg);
