@@ -3,10 +3,12 @@
 #include <memory>
 
 #include "slabpipe/codec/dataset_codec.h"
+#include "slabpipe/codec/map_codec.h"
 #include "slabpipe/codec/ndarray_codec.h"
 #include "slabpipe/codec/record_codec.h"
 #include "slabpipe/codec/sequence_codec.h"
 #include "slabpipe/codec/value_codec.h"
+#include "slabpipe/codec/variant_codec.h"
 
 namespace slabpipe {
 
@@ -16,6 +18,8 @@ CodecRegistry BuiltInCodecs() {
   registry.Add(std::make_unique<NdArrayCodec>()).IgnoreError();
   registry.Add(std::make_unique<RecordCodec>()).IgnoreError();
   registry.Add(std::make_unique<SequenceCodec>()).IgnoreError();
+  registry.Add(std::make_unique<MapCodec>()).IgnoreError();
+  registry.Add(std::make_unique<VariantCodec>()).IgnoreError();
   registry.Add(std::make_unique<DatasetCodec>()).IgnoreError();
   registry.SetFallback(std::make_unique<ValueCodec>()).IgnoreError();
   return registry;

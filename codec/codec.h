@@ -86,7 +86,7 @@ class Sizer {
   // A value that Encode will have another codec encode; in the same order there.
   template <typename T>
   absl::Status AddChild(const T& value) {
-    return Binding<T>::Visit(value, [this](AnyRef model) { return AddChild(model); });
+    return VisitValue(value, [this](AnyRef shown) { return AddChild(shown); });
   }
   absl::Status AddChild(AnyRef model);
 
@@ -131,7 +131,7 @@ class Encoder {
   // ... with values that other codecs encode:
   template <typename T>
   absl::Status EncodeChild(const T& value, schemas::Payload::Builder payload) {
-    return Binding<T>::Visit(value, [&](AnyRef model) { return EncodeChild(model, payload); });
+    return VisitValue(value, [&](AnyRef shown) { return EncodeChild(shown, payload); });
   }
   absl::Status EncodeChild(AnyRef model, schemas::Payload::Builder payload);
   // Or any small data, and children, without a schema (schemas/codecs.capnp, CustomMetadata).
@@ -180,7 +180,7 @@ class Decoder {
   absl::StatusOr<T> DecodeChildAs(schemas::Payload::Reader payload) {
     absl::StatusOr<Object> object = DecodeChild(payload);
     if (!object.ok()) return object.status();
-    return Binding<T>::Make(*object);
+    return MakeValue<T>(*object);
   }
   // What SetMetadata and SetChild wrote. A malformed value reads as nothing.
   Value Metadata() const;

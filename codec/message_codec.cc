@@ -14,8 +14,7 @@ namespace slabpipe {
 namespace {
 
 absl::Status InCodec(const Codec& codec, const absl::Status& status) {
-  if (status.ok()) return status;
-  return absl::Status(status.code(), absl::StrCat(codec.name(), ": ", status.message()));
+  return status.ok() ? status : InContext(codec.name(), status);
 }
 
 // A codec may look at a child more than once.
@@ -173,13 +172,16 @@ const Decoder::Children& Decoder::children() {
 // MessageEncoder
 
 absl::Status MessageEncoder::PrepareModel(AnyRef model) {
+  const Codec* codec = registry_.FindFor(model);
+  if (codec == nullptr && model.has_model()) {
+    return model.VisitModel([this](AnyRef shown) { return PrepareModel(shown); });
+  }
+  if (codec == nullptr) return registry_.Select(model).status();
   const Level level(depth_);
   if (level.too_deep()) return TooDeep();
-  absl::StatusOr<const Codec*> codec = registry_.Select(model);
-  if (!codec.ok()) return codec.status();
-  plan_.push_back(*codec);
+  plan_.push_back(codec);
   Sizer sizer(*this);
-  return InCodec(**codec, (*codec)->Prepare(model, sizer));
+  return InCodec(*codec, codec->Prepare(model, sizer));
 }
 
 bool MessageEncoder::CanRefer(const Buffer& buffer) const {
@@ -202,23 +204,25 @@ absl::Status MessageEncoder::OpenSlab() {
   return opened;
 }
 
-absl::StatusOr<const Codec*> MessageEncoder::NextPlanned(AnyRef model) {
-  if (encoded_ < plan_.size() && plan_[encoded_]->Accepts(model)) return plan_[encoded_++];
-  return absl::InternalError(absl::StrCat("value ", encoded_, " of the message, a ",
-                                          model.type().name(),
-                                          ", was not announced by Prepare in that place"));
-}
-
 absl::Status MessageEncoder::EncodeModel(AnyRef model, schemas::Payload::Builder payload) {
-  absl::StatusOr<const Codec*> codec = NextPlanned(model);
-  if (!codec.ok()) return codec.status();
-  absl::StatusOr<uint16_t> index = CodecIndex(*codec);
+  if (encoded_ == plan_.size() || !plan_[encoded_]->Accepts(model)) {
+    if (!model.has_model()) return NotPlanned(model);
+    return model.VisitModel([&](AnyRef shown) { return EncodeModel(shown, payload); });
+  }
+  const Codec* codec = plan_[encoded_++];
+  absl::StatusOr<uint16_t> index = CodecIndex(codec);
   if (!index.ok()) return index.status();
   payload.setCodec(*index);
   Encoder encoder(*this, payload);
-  absl::Status status = (*codec)->Encode(model, encoder);
+  absl::Status status = codec->Encode(model, encoder);
   if (status.ok()) status = FinishPayload(encoder.blocks_, payload);
-  return InCodec(**codec, status);
+  return InCodec(*codec, status);
+}
+
+absl::Status MessageEncoder::NotPlanned(AnyRef model) const {
+  return absl::InternalError(absl::StrCat("value ", encoded_, " of the message, a ",
+                                          model.type().name(),
+                                          ", was not announced by Prepare in that place"));
 }
 
 // A payload's refs stand in a row, whatever its children did in between.

@@ -57,7 +57,7 @@ class MessageEncoder {
   // Step 1, for each value.
   template <typename T>
   absl::Status Prepare(const T& value) {
-    return Binding<T>::Visit(value, [this](AnyRef model) { return PrepareModel(model); });
+    return VisitValue(value, [this](AnyRef shown) { return PrepareModel(shown); });
   }
   // The exact size of the blocks that will be copied, padding included.
   size_t slab_bytes() const { return slab_bytes_; }
@@ -66,7 +66,7 @@ class MessageEncoder {
   // Step 3, for each value, in the same order, unchanged.
   template <typename T>
   absl::Status Encode(const T& value, schemas::Payload::Builder payload) {
-    return Binding<T>::Visit(value, [&](AnyRef model) { return EncodeModel(model, payload); });
+    return VisitValue(value, [&](AnyRef shown) { return EncodeModel(shown, payload); });
   }
   // Step 4: seals the slab and writes the memory table, if there is anything to say in it.
   // `descriptors` are appended to.
@@ -77,7 +77,8 @@ class MessageEncoder {
   // Step 5: the message is on its way. Otherwise the destructor takes back what it granted.
   void Commit();
 
-  // Steps 1 and 3 for a value whose binding has been asked already.
+  // Steps 1 and 3 for what VisitValue (binding.h) has shown: a codec for its own type goes before
+  // its model.
   absl::Status PrepareModel(AnyRef model);
   absl::Status EncodeModel(AnyRef model, schemas::Payload::Builder payload);
 
@@ -85,7 +86,7 @@ class MessageEncoder {
   friend class Sizer;
   friend class Encoder;
   absl::Status FinishPayload(absl::Span<const Block> blocks, schemas::Payload::Builder payload);
-  absl::StatusOr<const Codec*> NextPlanned(AnyRef model);
+  absl::Status NotPlanned(AnyRef model) const;
   absl::StatusOr<uint16_t> CodecIndex(const Codec* codec);
   absl::Status AddSize(size_t size_bytes);
   bool CanRefer(const Buffer& buffer) const;

@@ -22,6 +22,8 @@
 #include <vector>
 
 #include "absl/container/inlined_vector.h"
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
 #include "slabpipe/codec/buffer.h"
 #include "slabpipe/transport/block.h"
 
@@ -50,12 +52,26 @@ class TypeId {
   const Info* info_;
 };
 
+class AnyRef;
+
+// Is shown a value, which is gone when it returns.
+using ModelVisitor = absl::FunctionRef<absl::Status(AnyRef model)>;
+
 // Borrows a value. Valid as long as the value.
 class AnyRef {
  public:
+  // Shows what stands for the value if there is no codec for its own type (binding.h).
+  using VisitModelFunction = absl::Status (*)(const void* value, ModelVisitor visit);
+
   template <typename T>
   static AnyRef To(const T& value) {
     return AnyRef(TypeId::Of<T>(), &value);
+  }
+  template <typename T>
+  static AnyRef To(const T& value, VisitModelFunction visit_model) {
+    AnyRef ref = To(value);
+    ref.visit_model_ = visit_model;
+    return ref;
   }
   AnyRef(TypeId type, const void* value) : type_(type), value_(value) {}
 
@@ -65,10 +81,14 @@ class AnyRef {
   const T* get() const {
     return type_ == TypeId::Of<T>() ? static_cast<const T*>(value_) : nullptr;
   }
+  bool has_model() const { return visit_model_ != nullptr; }
+  // REQUIRES: has_model().
+  absl::Status VisitModel(ModelVisitor visit) const { return visit_model_(value_, visit); }
 
  private:
   TypeId type_;
   const void* value_;
+  VisitModelFunction visit_model_ = nullptr;
 };
 
 // Leases on the slabs that a decoded value lies in. Few: one a slab.

@@ -13,11 +13,20 @@
 //   };
 //
 // That is all: a Fit can be an argument, a result, a field of another record, an item of a
-// std::vector. For a struct that is not yours, specialise slabpipe::RecordTraits with a Describe()
-// that returns the same.
+// std::vector. A member that is not named stays on its side, and has its default value on the other.
+// For a struct that is not yours, specialise slabpipe::RecordTraits with a Describe() that returns
+// the same. Structs are default-constructible, and not changed while they are sent.
 //
-// The fields' order carries no meaning. A record whose type's name, or whose fields' names, are not
-// those declared is an error that lists both; a field that is a std::optional may be missing.
+// Versions. The fields' order carries no meaning. A record of another type's name is an error. A
+// field that is missing is an error, too, unless it is a std::optional, or declared so:
+//
+//       slabpipe::Field("chains", &Fit::chains).MayBeMissing()         // keeps its default
+//
+// and one that is not declared here, because the peer is newer, is an error that lists both sides'
+// fields, unless the struct has a place to keep such fields in, from which they are sent on:
+//
+//     slabpipe::UnknownFields unknown;
+//       slabpipe::Fields("bayes.Fit", ...).KeepUnknown(&Fit::unknown)
 
 #ifndef SLABPIPE_CODEC_RECORD_H_
 #define SLABPIPE_CODEC_RECORD_H_
@@ -36,6 +45,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "slabpipe/codec/binding.h"
+#include "slabpipe/codec/models.h"
 #include "slabpipe/codec/object.h"
 
 namespace slabpipe {
@@ -44,12 +54,25 @@ template <typename Struct, typename Member>
 struct FieldDescription {
   absl::string_view name;
   Member Struct::*member;
+  bool may_be_missing = false;
+
+  constexpr FieldDescription MayBeMissing() const { return {name, member, true}; }
+};
+
+// Fields that came with a record and are not declared: of any types, with what keeps their bytes.
+struct UnknownFields {
+  std::vector<std::pair<std::string, Object>> fields;
 };
 
 template <typename Struct, typename... Member>
 struct RecordDescription {
   absl::string_view type_name;
   std::tuple<FieldDescription<Struct, Member>...> fields;
+  UnknownFields Struct::*unknown = nullptr;
+
+  constexpr RecordDescription KeepUnknown(UnknownFields Struct::*member) const {
+    return {type_name, fields, member};
+  }
 };
 
 // One field. `name` is its name on the wire.
@@ -77,27 +100,6 @@ concept RecordType = requires {
   RecordTraits<T>::Describe();
 };
 
-// The model of a record on its way out: borrowed.
-struct RecordRef {
-  absl::string_view type_name;
-  absl::Span<const absl::string_view> field_names;
-  const void* object = nullptr;
-  absl::Status (*visit_field)(const void* object, size_t field, ModelVisitor visit) = nullptr;
-};
-
-// A decoded record.
-struct DynamicRecord {
-  std::string type_name;
-  std::vector<std::pair<std::string, Object>> fields;
-
-  // nullptr if there is none.
-  const Object* Find(absl::string_view name) const;
-};
-
-// INVALID_ARGUMENT unless `record` has that type's name and no field besides `field_names`.
-absl::Status CheckRecord(const DynamicRecord& record, absl::string_view type_name,
-                         absl::Span<const absl::string_view> field_names);
-
 // Implementation details only below this line.
 
 namespace internal {
@@ -107,20 +109,22 @@ struct IsOptional : std::false_type {};
 template <typename T>
 struct IsOptional<std::optional<T>> : std::true_type {};
 
+// INVALID_ARGUMENT unless the record has that type's name. Of the fields that are not among
+// `field_names`: they are put into `unknown`, or INVALID_ARGUMENT if that is null.
+absl::Status CheckRecord(const DynamicRecord& record, absl::string_view type_name,
+                         absl::Span<const absl::string_view> field_names, UnknownFields* unknown);
 absl::Status MissingField(const DynamicRecord& record, absl::string_view name);
 
-template <typename Member>
-absl::Status TakeField(const DynamicRecord& record, absl::string_view name, Member& member) {
-  const Object* field = record.Find(name);
-  if (field == nullptr) {
-    return IsOptional<Member>::value ? absl::OkStatus() : MissingField(record, name);
+template <typename Struct, typename Member>
+absl::Status TakeField(const DynamicRecord& record, const FieldDescription<Struct, Member>& field,
+                       Member& member) {
+  const Object* object = record.Find(field.name);
+  if (object == nullptr) {
+    return field.may_be_missing || IsOptional<Member>::value ? absl::OkStatus()
+                                                             : MissingField(record, field.name);
   }
-  absl::StatusOr<Member> value = Binding<Member>::Make(*field);
-  if (!value.ok()) {
-    return absl::Status(
-        value.status().code(),
-        absl::StrCat("field '", name, "' of '", record.type_name, "': ", value.status().message()));
-  }
+  absl::StatusOr<Member> value = MakeValue<Member>(*object);
+  if (!value.ok()) return InField(record.type_name, field.name, value.status());
   member = *std::move(value);
   return absl::OkStatus();
 }
@@ -130,11 +134,12 @@ absl::Status TakeField(const DynamicRecord& record, absl::string_view name, Memb
 template <RecordType T>
 struct Binding<T> {
   static constexpr auto kDescription = RecordTraits<T>::Describe();
+  static constexpr size_t kDeclared = std::tuple_size_v<decltype(kDescription.fields)>;
   static constexpr auto kNames = std::apply(
-      [](const auto&... field) {
-        return std::array<absl::string_view, sizeof...(field)>{field.name...};
-      },
+      [](const auto&... field) { return std::array<absl::string_view, kDeclared>{field.name...}; },
       kDescription.fields);
+
+  static constexpr bool kComposite = true;
   static constexpr bool kOwnsItsBytes = std::apply(
       []<typename... M>(const FieldDescription<T, M>&...) {
         return (Binding<M>::kOwnsItsBytes && ...);
@@ -142,11 +147,11 @@ struct Binding<T> {
       kDescription.fields);
 
   static absl::Status Visit(const T& value, ModelVisitor visit) {
-    const RecordRef record = {.type_name = kDescription.type_name,
-                              .field_names = kNames,
-                              .object = &value,
-                              .visit_field = &VisitField};
-    return visit(AnyRef::To(record));
+    const UnknownFields* unknown = Unknown(value);
+    if (unknown == nullptr || unknown->fields.empty()) return VisitNamed(value, kNames, visit);
+    std::vector<absl::string_view> names(kNames.begin(), kNames.end());
+    for (const auto& [name, object] : unknown->fields) names.push_back(name);
+    return VisitNamed(value, names, visit);
   }
 
   static absl::StatusOr<T> Make(const Object& object) {
@@ -154,32 +159,40 @@ struct Binding<T> {
     if (record == nullptr) {
       return WrongModel(object, absl::StrCat("a record '", kDescription.type_name, "'"));
     }
-    absl::Status status = CheckRecord(*record, kDescription.type_name, kNames);
-    T value;
-    std::apply(
-        [&](const auto&... field) {
-          ((status.ok()
-                ? status.Update(internal::TakeField(*record, field.name, value.*field.member))
-                : void()),
-           ...);
-        },
-        kDescription.fields);
+    T value{};
+    absl::Status status =
+        internal::CheckRecord(*record, kDescription.type_name, kNames, Unknown(value));
+    const auto take = [&](const auto& field) {
+      if (status.ok()) status = internal::TakeField(*record, field, value.*field.member);
+    };
+    std::apply([&](const auto&... field) { (take(field), ...); }, kDescription.fields);
     if (!status.ok()) return status;
     return value;
   }
 
  private:
-  static absl::Status VisitField(const void* object, size_t field, ModelVisitor visit) {
+  template <typename Struct>
+  static auto Unknown(Struct& value) {
+    return kDescription.unknown == nullptr ? nullptr : &(value.*kDescription.unknown);
+  }
+  static absl::Status VisitNamed(const T& value, absl::Span<const absl::string_view> names,
+                                 ModelVisitor visit) {
+    return visit(AnyRef::To(RecordRef{.type_name = kDescription.type_name,
+                                      .field_names = names,
+                                      .object = &value,
+                                      .visit_field = &VisitField}));
+  }
+  static absl::Status VisitField(const void* object, size_t index, ModelVisitor visit) {
+    const T& value = *static_cast<const T*>(object);
+    if (index >= kDeclared) {
+      return VisitValue(Unknown(value)->fields[index - kDeclared].second, visit);
+    }
     absl::Status status;
-    size_t index = 0;
-    std::apply(
-        [&]<typename... M>(const FieldDescription<T, M>&... description) {
-          ((index++ == field ? status.Update(Binding<M>::Visit(
-                                   static_cast<const T*>(object)->*description.member, visit))
-                             : void()),
-           ...);
-        },
-        kDescription.fields);
+    size_t next = 0;
+    const auto visit_if = [&](const auto& field) {
+      if (next++ == index) status = VisitValue(value.*field.member, visit);
+    };
+    std::apply([&](const auto&... field) { (visit_if(field), ...); }, kDescription.fields);
     return status;
   }
 };

@@ -10,13 +10,6 @@
 namespace slabpipe {
 namespace {
 
-absl::Status InField(absl::string_view type_name, absl::string_view field,
-                     const absl::Status& status) {
-  if (status.ok()) return status;
-  return absl::Status(status.code(),
-                      absl::StrCat("field '", field, "' of '", type_name, "': ", status.message()));
-}
-
 absl::Status CheckNames(const RecordRef& record) {
   if (!IsValidUtf8(record.type_name)) {
     return absl::InvalidArgumentError(

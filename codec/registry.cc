@@ -9,14 +9,14 @@
 namespace slabpipe {
 
 absl::Status CodecRegistry::Add(std::unique_ptr<Codec> codec) {
-  if (absl::Status status = CheckName(*codec); !status.ok()) return status;
+  if (absl::Status status = CheckName(codec.get()); !status.ok()) return status;
   codecs_.push_back(std::move(codec));
   Index();
   return absl::OkStatus();
 }
 
 absl::Status CodecRegistry::AddFirst(std::unique_ptr<Codec> codec) {
-  if (absl::Status status = CheckName(*codec); !status.ok()) return status;
+  if (absl::Status status = CheckName(codec.get()); !status.ok()) return status;
   codecs_.insert(codecs_.begin(), std::move(codec));
   Index();
   return absl::OkStatus();
@@ -24,22 +24,24 @@ absl::Status CodecRegistry::AddFirst(std::unique_ptr<Codec> codec) {
 
 absl::Status CodecRegistry::SetFallback(std::unique_ptr<Codec> codec) {
   std::unique_ptr<Codec> old = std::exchange(fallback_, nullptr);
-  if (absl::Status status = CheckName(*codec); !status.ok()) {
-    fallback_ = std::move(old);
-    return status;
-  }
-  fallback_ = std::move(codec);
+  Index();  // its name is free
+  absl::Status status = CheckName(codec.get());
+  fallback_ = std::move(status.ok() ? codec : old);
   Index();
-  return absl::OkStatus();
+  return status;
+}
+
+const Codec* CodecRegistry::FindFor(AnyRef value) const {
+  const auto candidates = by_type_.find(value.type().key());
+  if (candidates == by_type_.end()) return nullptr;
+  for (const Codec* codec : candidates->second) {
+    if (codec->Accepts(value)) return codec;
+  }
+  return nullptr;
 }
 
 absl::StatusOr<const Codec*> CodecRegistry::Select(AnyRef value) const {
-  const auto candidates = by_type_.find(value.type().key());
-  if (candidates != by_type_.end()) {
-    for (const Codec* codec : candidates->second) {
-      if (codec->Accepts(value)) return codec;
-    }
-  }
+  if (const Codec* codec = FindFor(value)) return codec;
   return absl::InvalidArgumentError(
       absl::StrCat("no codec accepts a value of type ", value.type().name(), "; there are ",
                    absl::StrJoin(names(), ", "),
@@ -47,10 +49,8 @@ absl::StatusOr<const Codec*> CodecRegistry::Select(AnyRef value) const {
 }
 
 absl::StatusOr<const Codec*> CodecRegistry::Find(absl::string_view name) const {
-  for (const std::unique_ptr<Codec>& codec : codecs_) {
-    if (codec->name() == name) return codec.get();
-  }
-  if (fallback_ != nullptr && fallback_->name() == name) return fallback_.get();
+  const auto found = by_name_.find(name);
+  if (found != by_name_.end()) return found->second;
   return absl::FailedPreconditionError(absl::StrCat("the peer used a codec '", name,
                                                     "', which is not registered here; there are ",
                                                     absl::StrJoin(names(), ", ")));
@@ -63,8 +63,9 @@ std::vector<std::string> CodecRegistry::names() const {
   return names;
 }
 
-absl::Status CodecRegistry::CheckName(const Codec& codec) const {
-  const absl::string_view name = codec.name();
+absl::Status CodecRegistry::CheckName(const Codec* codec) const {
+  if (codec == nullptr) return absl::InvalidArgumentError("there is no codec: the pointer is null");
+  const absl::string_view name = codec->name();
   if (name.empty() || name.size() > kMaxCodecNameBytes) {
     return absl::InvalidArgumentError(absl::StrCat("a codec's name has 1 to ", kMaxCodecNameBytes,
                                                    " bytes; '", name, "' has ", name.size()));
@@ -78,10 +79,13 @@ absl::Status CodecRegistry::CheckName(const Codec& codec) const {
 
 void CodecRegistry::Index() {
   by_type_.clear();
-  for (const std::unique_ptr<Codec>& codec : codecs_) {
-    by_type_[codec->type().key()].push_back(codec.get());
-  }
-  if (fallback_ != nullptr) by_type_[fallback_->type().key()].push_back(fallback_.get());
+  by_name_.clear();
+  const auto add = [this](const Codec* codec) {
+    by_type_[codec->type().key()].push_back(codec);
+    by_name_.emplace(codec->name(), codec);
+  };
+  for (const std::unique_ptr<Codec>& codec : codecs_) add(codec.get());
+  if (fallback_ != nullptr) add(fallback_.get());
 }
 
 }  // namespace slabpipe

@@ -13,9 +13,10 @@
 #include <cstddef>
 #include <memory>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -31,14 +32,16 @@ class CodecRegistry {
   CodecRegistry() = default;
 
   // Behind all that are there, but before the fallback; in front of all. ALREADY_EXISTS if the name
-  // is taken; INVALID_ARGUMENT for a name that is empty or longer than 255 bytes.
+  // is taken; INVALID_ARGUMENT for a name that is empty or longer than 255 bytes, or no codec.
   absl::Status Add(std::unique_ptr<Codec> codec);
   absl::Status AddFirst(std::unique_ptr<Codec> codec);
   // Takes the place of the fallback.
   absl::Status SetFallback(std::unique_ptr<Codec> codec);
 
-  // The first codec that accepts the value. Takes the same time however many types there are codecs
-  // for. INVALID_ARGUMENT with the value's type and the codecs there are.
+  // The first codec that accepts the value, or nullptr. One look-up by type, however many codecs
+  // there are; only those of exactly that type are asked.
+  const Codec* FindFor(AnyRef value) const;
+  // The same; INVALID_ARGUMENT with the value's type and the codecs there are.
   absl::StatusOr<const Codec*> Select(AnyRef value) const;
   // The codec of that name. FAILED_PRECONDITION, listing those there are.
   absl::StatusOr<const Codec*> Find(absl::string_view name) const;
@@ -46,13 +49,14 @@ class CodecRegistry {
   std::vector<std::string> names() const;
 
  private:
-  absl::Status CheckName(const Codec& codec) const;
+  absl::Status CheckName(const Codec* codec) const;
   void Index();
 
   std::vector<std::unique_ptr<Codec>> codecs_;
   std::unique_ptr<Codec> fallback_;
   // The codecs for a type, in order; by TypeId::key().
-  std::unordered_map<const void*, std::vector<const Codec*>> by_type_;
+  absl::flat_hash_map<const void*, absl::InlinedVector<const Codec*, 1>> by_type_;
+  absl::flat_hash_map<std::string, const Codec*> by_name_;
 };
 
 }  // namespace slabpipe

@@ -12,8 +12,7 @@ namespace {
 constexpr size_t kMaxItems = size_t{1} << 26;
 
 absl::Status InItem(size_t index, const absl::Status& status) {
-  if (status.ok()) return status;
-  return absl::Status(status.code(), absl::StrCat("item ", index, ": ", status.message()));
+  return status.ok() ? status : InContext(absl::StrCat("item ", index), status);
 }
 
 }  // namespace

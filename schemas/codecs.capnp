@@ -95,6 +95,22 @@ struct Sequence {
   items @0 :List(Payload);
 }
 
+struct Map {
+  # Codec "map": values by key, in an order that is kept.
+  entries @0 :List(Entry);
+  struct Entry {
+    key @0 :Value;
+    # A boolean, an integer, a text or bytes; each once.
+    payload @1 :Payload;
+  }
+}
+
+struct Variant {
+  # Codec "variant": a value of one of several types, which both sides have numbered alike.
+  alternative @0 :UInt16;
+  payload @1 :Payload;
+}
+
 struct Dataset {
   # Codec "dataset": labelled arrays in groups. Names are unique within their list.
   groups @0 :List(Group);

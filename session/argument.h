@@ -36,7 +36,7 @@ NamedArgument<T> Named(absl::string_view name, const T& value) {
 template <typename T>
 ArgumentRef ToArgumentRef(const T& value) {
   return {.name = "", .value = &value, .visit = [](const void* pointer, ModelVisitor visit) {
-            return Binding<T>::Visit(*static_cast<const T*>(pointer), visit);
+            return VisitValue(*static_cast<const T*>(pointer), visit);
           }};
 }
 

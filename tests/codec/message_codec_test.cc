@@ -333,7 +333,7 @@ TEST_F(MessageCodecTest, ACodecThatIsNotRegisteredIsRefused) {
                                 letter.root().getCodecs().set(0, {name.c_str(), name.size()});
                               }),
                 StatusIs(absl::StatusCode::kFailedPrecondition,
-                         HasSubstr("ndarray, record, sequence, dataset, value")));
+                         HasSubstr("ndarray, record, sequence, map, variant, dataset, value")));
   }
   for (const std::string& name : {std::string(""), std::string(100'000, 'n')}) {
     EXPECT_THAT(ReadCorrupted(numbers_,

@@ -2,10 +2,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "slabpipe/codec/record_codec.h"
@@ -236,6 +239,98 @@ TEST_F(RecordTest, AMissingFieldIsNamed) {
 TEST_F(RecordTest, AnUnknownFieldIsNamedAndSoAreTheKnownOnes) {
   EXPECT_THAT(FetchAs<Settings>(NewerSettings()),
               StatusIs(kInvalid, AllOf(HasSubstr("'warmup'"), HasSubstr("chains, note, start"))));
+}
+
+// The peer's version of a struct that keeps what it does not know.
+struct Tolerant {
+  int chains = 1;
+  int warmup = 500;
+  UnknownFields unknown;
+
+  static constexpr auto SlabpipeFields() {
+    return Fields("test.Tolerant", Field("chains", &Tolerant::chains),
+                  Field("warmup", &Tolerant::warmup).MayBeMissing())
+        .KeepUnknown(&Tolerant::unknown);
+  }
+};
+
+struct Newer {
+  std::vector<double> scales;
+  int chains = 0;
+  std::string note;
+
+  static constexpr auto SlabpipeFields() {
+    return Fields("test.Tolerant", Field("scales", &Newer::scales), Field("chains", &Newer::chains),
+                  Field("note", &Newer::note));
+  }
+};
+
+TEST_F(RecordTest, AFieldThatMayBeMissingKeepsItsDefault) {
+  const absl::StatusOr<Tolerant> got =
+      FetchAs<Tolerant>(Newer{.scales = {}, .chains = 4, .note = ""});
+  ASSERT_THAT(got, IsOk());
+  EXPECT_EQ(got->chains, 4);
+  EXPECT_EQ(got->warmup, 500);
+  struct Without {
+    static constexpr auto SlabpipeFields() { return Fields<Without>("test.Tolerant"); }
+  };
+  EXPECT_THAT(FetchAs<Tolerant>(Without()), StatusIs(kInvalid, HasSubstr("field 'chains'")));
+}
+
+TEST_F(RecordTest, UnknownFieldsAreKeptAndSentOnWithoutACopy) {
+  const absl::StatusOr<Tolerant> got =
+      FetchAs<Tolerant>(Newer{.scales = {1, 2, 3}, .chains = 4, .note = "new"});
+  ASSERT_THAT(got, IsOk());
+  ASSERT_EQ(got->unknown.fields.size(), 2u);
+  EXPECT_EQ(got->unknown.fields[0].first, "scales");
+  const absl::StatusOr<Object> back = SendFrom(*worker_, *main_, *got);
+  EXPECT_EQ(cost_, Cost{});
+  ASSERT_THAT(back, IsOk());
+  // With the field that only the older side has, too: to the newer one it is unknown.
+  EXPECT_THAT(FromObject<Newer>(*back), StatusIs(kInvalid, HasSubstr("'warmup'")));
+  const absl::StatusOr<Tolerant> again = FromObject<Tolerant>(*back);
+  ASSERT_THAT(again, IsOk());
+  EXPECT_THAT(again->unknown.fields[0].second.get<AnyNdArray>()->shape(), ElementsAre(3));
+  EXPECT_EQ(*again->unknown.fields[1].second.get<Value>(), Value("new"));
+}
+
+TEST_F(RecordTest, AnUnknownFieldThatIsADeclaredOneIsRefusedByTheSender) {
+  Tolerant value;
+  value.unknown.fields.emplace_back("chains", Object::Make(Value(1)));
+  EXPECT_THAT(WriteFails(value), StatusIs(kInvalid, HasSubstr("'chains'")));
+}
+
+TEST_F(RecordTest, AMemberThatIsNotNamedStaysOnItsSide) {
+  struct Cached {
+    int seed = 1;
+    int cache = 2;
+    static constexpr auto SlabpipeFields() {
+      return Fields("test.Cached", Field("seed", &Cached::seed));
+    }
+  };
+  const absl::StatusOr<Cached> got = Fetch(Cached{.seed = 8, .cache = 9});
+  ASSERT_THAT(got, IsOk());
+  EXPECT_EQ(got->seed, 8);
+  EXPECT_EQ(got->cache, 2);
+}
+
+TEST_F(RecordTest, FieldsMayBeMapsVariantsAndTuples) {
+  struct Rich {
+    std::map<std::string, NdArray<const double>> arrays;
+    std::variant<int, std::string> choice;
+    std::tuple<int, double> pair;
+    static constexpr auto SlabpipeFields() {
+      return Fields("test.Rich", Field("arrays", &Rich::arrays), Field("choice", &Rich::choice),
+                    Field("pair", &Rich::pair));
+    }
+  };
+  const std::vector<double> numbers = {1, 2};
+  const Rich rich = {{{"x", NdArray<const double>::Borrow(numbers)}}, "two", {3, 4.5}};
+  const absl::StatusOr<Rich> got = Fetch(rich);
+  ASSERT_THAT(got, IsOk());
+  EXPECT_THAT(got->arrays.at("x").ToVector(), ElementsAre(1, 2));
+  EXPECT_EQ(got->choice, rich.choice);
+  EXPECT_EQ(got->pair, rich.pair);
 }
 
 TEST_F(RecordTest, AnotherTypeIsNamed) {

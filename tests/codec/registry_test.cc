@@ -1,11 +1,15 @@
 #include "slabpipe/codec/registry.h"
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "slabpipe/codec/ndarray.h"
 #include "slabpipe/codec/record.h"
 #include "slabpipe/tests/codec/round_trip.h"
@@ -15,6 +19,7 @@ namespace {
 
 using ::slabpipe::tests::Cost;
 using ::slabpipe::tests::IsOk;
+using ::slabpipe::tests::IsOkAndHolds;
 using ::slabpipe::tests::Letter;
 using ::slabpipe::tests::StatusIs;
 using ::testing::AllOf;
@@ -86,16 +91,19 @@ TEST(RegistryTest, ANameHasOneTo255Bytes) {
               StatusIs(kInvalid, HasSubstr("1 to 255 bytes")));
   EXPECT_THAT(registry.AddFirst(std::make_unique<NamedCodec>("")), StatusIs(kInvalid));
   EXPECT_THAT(registry.SetFallback(std::make_unique<NamedCodec>("")), StatusIs(kInvalid));
+  EXPECT_THAT(registry.Add(nullptr), StatusIs(kInvalid, HasSubstr("null")));
   EXPECT_THAT(registry.Add(std::make_unique<NamedCodec>(std::string(255, 'n'))), IsOk());
 }
 
 TEST(RegistryTest, Behaviour6AnUnknownNameIsAnErrorThatListsTheKnownOnes) {
   const CodecRegistry registry = BuiltInCodecs();
-  EXPECT_THAT(registry.names(), ElementsAre("ndarray", "record", "sequence", "dataset", "value"));
-  EXPECT_THAT(registry.Find("pickle"),
-              StatusIs(absl::StatusCode::kFailedPrecondition,
-                       AllOf(HasSubstr("'pickle'"),
-                             HasSubstr("ndarray, record, sequence, dataset, value"))));
+  EXPECT_THAT(registry.names(),
+              ElementsAre("ndarray", "record", "sequence", "map", "variant", "dataset", "value"));
+  EXPECT_THAT(
+      registry.Find("pickle"),
+      StatusIs(absl::StatusCode::kFailedPrecondition,
+               AllOf(HasSubstr("'pickle'"),
+                     HasSubstr("ndarray, record, sequence, map, variant, dataset, value"))));
   for (const std::string& name : registry.names()) {
     absl::StatusOr<const Codec*> codec = registry.Find(name);
     ASSERT_THAT(codec, IsOk());
@@ -417,6 +425,97 @@ TEST_F(UserCodecTest, AnEncodeInAnotherOrderThanPrepareIsAnInternalError) {
 }
 
 // Two codecs for one type, each for some values of it.
+// A codec for a type that has a binding: the texts in one block, instead of a payload each.
+class TextsCodec : public CodecFor<std::vector<std::string>> {
+ public:
+  absl::string_view name() const override { return "test.texts"; }
+  bool Accepts(const std::vector<std::string>& texts) const override { return texts.size() > 1; }
+  absl::Status Prepare(const std::vector<std::string>& texts, Sizer& sizer) const override {
+    return sizer.AddBlock(Joined(texts).size());
+  }
+  absl::Status Encode(const std::vector<std::string>& texts, Encoder& encoder) const override {
+    return encoder.AddElements<char>(Joined(texts));
+  }
+  absl::StatusOr<std::vector<std::string>> Decode(Decoder& decoder) const override {
+    absl::StatusOr<absl::Span<const char>> joined = decoder.Elements<char>(0);
+    if (!joined.ok()) return joined.status();
+    return std::vector<std::string>(
+        absl::StrSplit(absl::string_view(joined->data(), joined->size()), '/'));
+  }
+
+ private:
+  static std::string Joined(const std::vector<std::string>& texts) {
+    return absl::StrJoin(texts, "/");
+  }
+};
+
+TEST_F(UserCodecTest, ACodecForExactlyATypeGoesBeforeItsBinding) {
+  Register<TextsCodec>();
+  const std::vector<std::string> texts = {"a", "b"};
+  std::unique_ptr<Letter> letter = Write(texts);
+  EXPECT_EQ(letter->root().getCodecs()[0], "test.texts");
+  const absl::StatusOr<Object> object = worker_->Read(*letter);
+  ASSERT_THAT(object, IsOk());
+  EXPECT_THAT(FromObject<std::vector<std::string>>(*object), IsOkAndHolds(texts));
+  // Also inside of other values, and when it is sent on.
+  const std::map<std::string, std::vector<std::string>> map = {{"k", texts}};
+  EXPECT_THAT(Fetch(map), IsOkAndHolds(map));
+  EXPECT_EQ(cost_, (Cost{.copies = 1, .bytes_copied = 3, .slabs_opened = 1}));
+  const absl::StatusOr<Object> back = SendFrom(*worker_, *main_, *object);
+  ASSERT_THAT(back, IsOk());
+  EXPECT_EQ(back->type(), TypeId::Of<std::vector<std::string>>());
+}
+
+TEST_F(UserCodecTest, WhatItDoesNotAcceptGoesTheUsualWay) {
+  Register<TextsCodec>();
+  std::unique_ptr<Letter> letter = Write(std::vector<std::string>{"one"});
+  EXPECT_EQ(letter->root().getCodecs()[0], "sequence");
+  EXPECT_THAT(worker_->Read(*letter), IsOk());
+}
+
+// A type of a library's that keeps its bytes by itself comes as it is.
+struct Matrix {
+  int rows = 0;
+  std::vector<double> elements;
+};
+
+}  // namespace
+}  // namespace slabpipe
+
+template <>
+inline constexpr bool slabpipe::kOwnsItsBytes<slabpipe::Matrix> = true;
+
+namespace slabpipe {
+namespace {
+
+class MatrixCodec : public CodecFor<Matrix> {
+ public:
+  absl::string_view name() const override { return "test.matrix"; }
+  absl::Status Prepare(const Matrix& matrix, Sizer& sizer) const override {
+    return sizer.AddElements<double>(matrix.elements);
+  }
+  absl::Status Encode(const Matrix& matrix, Encoder& encoder) const override {
+    if (absl::Status s = encoder.SetMetadata(matrix.rows); !s.ok()) return s;
+    return encoder.AddElements<double>(matrix.elements);
+  }
+  absl::StatusOr<Matrix> Decode(Decoder& decoder) const override {
+    const absl::StatusOr<int> rows = decoder.Metadata().As<int>();
+    const absl::StatusOr<absl::Span<const double>> elements = decoder.Elements<double>(0);
+    if (!rows.ok()) return rows.status();
+    if (!elements.ok()) return elements.status();
+    return Matrix{*rows, {elements->begin(), elements->end()}};
+  }
+};
+
+TEST_F(UserCodecTest, ATypeThatOwnsItsBytesComesWithoutALease) {
+  Register<MatrixCodec>();
+  static_assert(std::is_same_v<Decoded<Matrix>, Matrix>);
+  const absl::StatusOr<Matrix> got = Fetch(Matrix{2, {1, 2, 3, 4}});
+  ASSERT_THAT(got, IsOk());
+  EXPECT_EQ(got->rows, 2);
+  EXPECT_THAT(got->elements, testing::ElementsAre(1, 2, 3, 4));
+}
+
 struct Signed {
   int number = 0;
 };
