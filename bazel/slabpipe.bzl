@@ -85,23 +85,29 @@ def _capnp_sources(label):
 
 # Generated headers name a sibling without its folder, which does not work through
 # an include prefix; and they are exempt from the warnings of the code that includes them.
+# "/slabpipe/schemas/..." is found wherever slabpipe's own schemas lie.
 _CAPNP_COMPILE = """
-capnp compile -oc++:$(RULEDIR) --src-prefix={package} {inputs}
+imports=$$(mktemp -d)
+mkdir $$imports/slabpipe
+ln -s "$$PWD/$$(dirname $(execpath @slabpipe//schemas:shm_schema))" $$imports/slabpipe/schemas
+capnp compile -I$$imports -oc++:$(RULEDIR) --src-prefix=$$(dirname $(execpath {first})) {inputs}
+rm -r $$imports
 for out in $(OUTS); do
   sed -i 's|^#include "\\([^/"]*\\.capnp\\.h\\)"|#include "{prefix}/\\1"|' $$out
   case $$out in *.h) sed -i '1i #pragma GCC system_header' $$out ;; esac
 done
 """
 
-def slabpipe_capnp_library(name, srcs, deps = [], visibility = None, **kwargs):
-    """Cap'n Proto schemas as a C++ library: x.capnp is included as "slabpipe/<package>/x.capnp.h".
+def slabpipe_capnp_library(name, srcs, deps = [], include_prefix = None, visibility = None, **kwargs):
+    """Cap'n Proto schemas as a C++ library: x.capnp is included as "<include_prefix>/x.capnp.h".
 
-    A schema may import another of its folder by name alone (`import "shm.capnp"`), if that one is
-    in the same library or in a library of `deps`.
+    The prefix is "slabpipe/<package>" unless given. The schemas lie in the package's own folder. One may
+    import another of its folder by name alone (`import "shm.capnp"`), if that one is in the same
+    library or in a library of `deps`, and slabpipe's own as "/slabpipe/schemas/shm.capnp", if
+    @slabpipe//schemas:shm_capnp is in `deps`.
     """
     package = native.package_name()
-    if not package:
-        fail("slabpipe_capnp_library(%s): schemas cannot lie at the workspace root." % name)
+    prefix = include_prefix if include_prefix != None else _include_prefix()
     headers = [src + ".h" for src in srcs]
     sources = [src + ".c++" for src in srcs]
 
@@ -112,12 +118,13 @@ def slabpipe_capnp_library(name, srcs, deps = [], visibility = None, **kwargs):
     )
     native.genrule(
         name = name + "_capnp_compile",
-        srcs = [":" + name + "_capnp_sources"],
+        srcs = srcs + [_capnp_sources(dep) for dep in deps],
+        tools = ["@slabpipe//schemas:shm_schema"],
         outs = headers + sources,
         cmd = _CAPNP_COMPILE.format(
-            package = package,
-            inputs = " ".join([package + "/" + src for src in srcs]),
-            prefix = _include_prefix(),
+            first = srcs[0],
+            inputs = " ".join(["$(execpath %s)" % src for src in srcs]),
+            prefix = prefix,
         ),
         message = "Compiling Cap'n Proto schemas",
         visibility = ["//visibility:private"],
@@ -126,7 +133,7 @@ def slabpipe_capnp_library(name, srcs, deps = [], visibility = None, **kwargs):
         name = name,
         srcs = sources,
         hdrs = headers,
-        include_prefix = _include_prefix(),
+        include_prefix = prefix,
         linkstatic = True,
         strip_include_prefix = "/" + package,
         visibility = visibility,
