@@ -73,7 +73,7 @@ class Sizer {
  public:
   explicit Sizer(MessageEncoder& message) : message_(message) {}
 
-  // A block of `size_bytes` that Encode will fill. 0 is no block.
+  // A block of `size_bytes` that Encode will fill; it may be empty.
   absl::Status AddBlock(size_t size_bytes);
   // A buffer that Encode will add: takes nothing if CanRefer.
   absl::Status AddBuffer(const Buffer& buffer);
@@ -102,16 +102,15 @@ class Encoder {
       : message_(message), payload_(payload) {}
 
   // A block of `size_bytes`, to be filled before Encode returns. Blocks are numbered 0, 1, ... in
-  // the order in which they are added. One that is `temporary` is given back as soon as the value
-  // has been decoded: what is decoded from it must be a copy. INVALID_ARGUMENT for size 0;
-  // RESOURCE_EXHAUSTED.
+  // the order in which they are added, empty ones too. One that is `temporary` is given back as
+  // soon as the value has been decoded: what is decoded from it must be a copy. RESOURCE_EXHAUSTED.
   absl::StatusOr<absl::Span<std::byte>> AddBlock(size_t size_bytes, bool temporary = false);
   // A buffer as a block: by reference if it lies in shared memory that this message may refer to,
   // by copy otherwise.
   absl::Status AddBuffer(const Buffer& buffer);
   // As Sizer's.
   bool CanRefer(const Buffer& buffer) const;
-  // A copy of `elements` as a block. Nothing is added if there are none.
+  // A copy of `elements` as a block; an empty one if there are none.
   template <typename T>
   absl::Status AddElements(absl::Span<const T> elements) {
     static_assert(std::is_trivially_copyable_v<T>);

@@ -61,6 +61,10 @@ absl::Status Sizer::AddChild(AnyRef model) { return message_.PrepareModel(model)
 // Encoder
 
 absl::StatusOr<absl::Span<std::byte>> Encoder::AddBlock(size_t size_bytes, bool temporary) {
+  if (size_bytes == 0) {
+    blocks_.emplace_back();
+    return absl::Span<std::byte>();
+  }
   absl::StatusOr<Block> block = message_.pool_.Alloc(size_bytes, temporary);
   if (!block.ok()) return block.status();
   block->Populate();
@@ -79,9 +83,8 @@ absl::Status Encoder::AddBuffer(const Buffer& buffer) {
 }
 
 absl::Status Encoder::AddBytes(absl::Span<const std::byte> bytes) {
-  if (bytes.empty()) return absl::OkStatus();
   absl::StatusOr<absl::Span<std::byte>> target = AddBlock(bytes.size());
-  if (!target.ok()) return target.status();
+  if (!target.ok() || bytes.empty()) return target.status();
   CopyBytes(target->data(), bytes.data(), bytes.size());
   CountCopy(bytes.size());
   return absl::OkStatus();
@@ -132,6 +135,7 @@ void Decoder::Use(const std::shared_ptr<const Lease>& lease) { AddLease(lease, u
 absl::StatusOr<absl::Span<const std::byte>> Decoder::Bytes(size_t index) {
   const absl::StatusOr<Block> block = FindBlock(index);
   if (!block.ok()) return block.status();
+  if (block->lease() == nullptr) return absl::Span<const std::byte>();
   if (!block->temporary()) Use(block->lease());
   return block->content();
 }
@@ -139,6 +143,7 @@ absl::StatusOr<absl::Span<const std::byte>> Decoder::Bytes(size_t index) {
 absl::StatusOr<Buffer> Decoder::TakeBuffer(size_t index) {
   absl::StatusOr<Block> block = FindBlock(index);
   if (!block.ok()) return block.status();
+  if (block->lease() == nullptr) return Buffer();
   if (!block->temporary()) {
     Use(block->lease());
     return Buffer(*std::move(block)).IntoReadOnly();

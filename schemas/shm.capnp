@@ -66,8 +66,9 @@ struct SegmentInfo {
 }
 
 struct ShmRef {
-  # One block. Rules: `segment` is an index into MemoryTable.segments; contentSize <= size; size > 0;
-  # 64 * offsetUnits + size <= the segment's size, without overflow.
+  # One block. Rules: `segment` is an index into MemoryTable.segments; contentSize <= size;
+  # 64 * offsetUnits + size <= the segment's size, without overflow. A block without bytes, which keeps its number in the
+  # payload, is a ref of nothing but zeros, and names no segment; no other has size 0.
 
   segment @0 :UInt16;
   temporary @1 :Bool;

@@ -81,7 +81,7 @@ class Lease {
 // in place. Thread-compatible.
 class Block {
  public:
-  // No bytes. Only to be assigned to.
+  // No bytes, and no lease: has no data() and no ref().
   Block() = default;
   // REQUIRES: the piece lies inside the lease's segment. A ref that is not known to goes through
   // CheckedBlock.

@@ -58,6 +58,10 @@ OutgoingMemory::~OutgoingMemory() {
 }
 
 absl::StatusOr<uint32_t> OutgoingMemory::Add(const Block& block) {
+  if (block.lease() == nullptr) {
+    refs_.push_back({});
+    return ref_count() - 1;
+  }
   if (!pool_.CanRefer(block)) {
     return absl::FailedPreconditionError(
         absl::StrCat("the block lies in segment '", block.lease()->segment().name(),
@@ -94,7 +98,7 @@ size_t OutgoingMemory::SegmentIndex(const std::shared_ptr<const Lease>& lease) {
 
 void OutgoingMemory::Write(absl::FunctionRef<schemas::MemoryTable::Builder()> init_table,
                            std::vector<int>& descriptors) {
-  if (leases_.empty() && !pool_.HasNews()) return;
+  if (refs_.empty() && !pool_.HasNews()) return;
   peer_ = pool_.peer();
   const schemas::MemoryTable::Builder table = init_table();
   WriteSegments(table, descriptors);
@@ -237,6 +241,11 @@ absl::Status IncomingMemory::AcceptRefs(schemas::MemoryTable::Reader table) {
                      .content_size = in.getContentSize(),
                      .segment = in.getSegment(),
                      .temporary = in.getTemporary()};
+    if (ref.size == 0) {
+      if (absl::Status status = CheckEmpty(ref); !status.ok()) return status;
+      refs_.push_back(ref);
+      continue;
+    }
     if (ref.segment >= leases_.size()) {
       return absl::DataLossError(absl::StrCat("a reference names segment ", ref.segment, " of ",
                                               leases_.size(), " in the message"));
@@ -252,12 +261,23 @@ absl::Status IncomingMemory::AcceptRefs(schemas::MemoryTable::Reader table) {
   return absl::OkStatus();
 }
 
+absl::Status IncomingMemory::CheckEmpty(const Ref& ref) {
+  if (ref.offset == 0 && ref.content_size == 0 && ref.segment == 0 && !ref.temporary) {
+    return absl::OkStatus();
+  }
+  return absl::DataLossError(
+      absl::StrCat("bad reference: size is 0, but not all of offset (", ref.offset,
+                   "), content_size (", ref.content_size, "), segment (", ref.segment,
+                   ") and temporary (", ref.temporary, ")"));
+}
+
 absl::StatusOr<Block> IncomingMemory::Attach(uint64_t index) const {
   if (index >= refs_.size()) {
     return absl::DataLossError(
         absl::StrCat("there is no reference ", index, " of ", refs_.size(), " in the message"));
   }
   const Ref& ref = refs_[index];
+  if (ref.size == 0) return Block();
   return Block(leases_[ref.segment], ref.offset, ref.size, ref.content_size, ref.temporary);
 }
 

@@ -41,7 +41,8 @@ class OutgoingMemory {
   OutgoingMemory(const OutgoingMemory&) = delete;
   OutgoingMemory& operator=(const OutgoingMemory&) = delete;
 
-  // The message refers to `block`; returns the index of its ref. FAILED_PRECONDITION if the block
+  // The message refers to `block`, which may be one without bytes (Block()); returns the index of
+  // its ref. FAILED_PRECONDITION if the block
   // is of another pool; INVALID_ARGUMENT if it lies too far behind in its segment, or in one
   // segment too many.
   absl::StatusOr<uint32_t> Add(const Block& block);
@@ -93,7 +94,8 @@ class IncomingMemory {
                                                std::vector<UniqueFd>& descriptors, ShmPool& pool);
 
   uint32_t ref_count() const { return static_cast<uint32_t>(refs_.size()); }
-  // The block of ref `index`, which Accept has checked. DATA_LOSS if there is no such ref.
+  // The block of ref `index`, which Accept has checked: without a lease if it has no bytes.
+  // DATA_LOSS if there is no such ref.
   absl::StatusOr<Block> Attach(uint64_t index) const;
 
  private:
@@ -108,6 +110,7 @@ class IncomingMemory {
   absl::Status AcceptSegments(schemas::MemoryTable::Reader table,
                               std::vector<UniqueFd>& descriptors, ShmPool& pool);
   absl::Status AcceptRefs(schemas::MemoryTable::Reader table);
+  static absl::Status CheckEmpty(const Ref& ref);
 
   absl::InlinedVector<std::shared_ptr<const Lease>, 2> leases_;  // by index in the table
   std::vector<Ref> refs_;

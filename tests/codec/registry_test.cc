@@ -234,6 +234,14 @@ TEST_F(UserCodecTest, TheExampleOfTheHeaderWorks) {
   EXPECT_EQ(cost_, (Cost{.copies = 1, .bytes_copied = 16, .slabs_opened = 1}));
 }
 
+TEST_F(UserCodecTest, TheExampleOfTheHeaderTakesAnEmptyOneToo) {
+  Register<CloudCodec>();
+  const absl::StatusOr<Leased<Cloud>> got = Fetch(Cloud{"off", {}});
+  ASSERT_THAT(got, IsOk());
+  EXPECT_EQ((*got)->sensor, "off");
+  EXPECT_TRUE((*got)->points.empty());
+}
+
 TEST_F(UserCodecTest, TheExampleOfTheHeaderRefusesWhatMakesNoSense) {
   Register<CloudCodec>();
   const Cloud cloud = {"roof", points_};
@@ -378,9 +386,15 @@ TEST_F(UserCodecTest, APrepareThatUnderstatesTheSizeWorksThroughMoreSlabs) {
   }
 }
 
-TEST_F(UserCodecTest, ABlockOfNoBytesIsAnError) {
+TEST_F(UserCodecTest, ABlockWithoutBytesKeepsItsNumber) {
   Register<LyingCodec>();
-  EXPECT_THAT(WriteFails(Blob{}), StatusIs(kInvalid, HasSubstr("at least 1 byte")));
+  std::unique_ptr<Letter> letter = Write(Blob{.blocks = 2, .announced = 0, .written = 0});
+  EXPECT_EQ(cost_, Cost{});
+  EXPECT_EQ(letter->table().getRefs().size(), 2u);
+  const absl::StatusOr<Object> object = worker_->Read(*letter);
+  ASSERT_THAT(object, IsOk());
+  EXPECT_EQ(object->get<Blob>()->blocks, 2);
+  EXPECT_TRUE(object->leases().empty());
 }
 
 TEST_F(UserCodecTest, SizesThatOverflowAreRefused) {

@@ -111,6 +111,18 @@ TEST_F(MessageMemoryTest, BlocksArriveWithTheirBytesAndFields) {
   }
 }
 
+TEST_F(MessageMemoryTest, BlocksWithoutBytesKeepTheirPlace) {
+  std::vector<Block> received = Send(main_, worker_, {Block(), *main_.Alloc(100), Block()});
+  ASSERT_EQ(received.size(), 3u);
+  EXPECT_EQ(received[0].lease(), nullptr);
+  EXPECT_EQ(received[0].content_size(), 0u);
+  EXPECT_EQ(received[1].size(), 100u);
+  EXPECT_EQ(received[2].lease(), nullptr);
+  received = Send(main_, worker_, {Block()});
+  ASSERT_EQ(received.size(), 1u) << "without any segment";
+  EXPECT_EQ(received[0].lease(), nullptr);
+}
+
 TEST_F(MessageMemoryTest, Behaviour3HundredsOfBlocksAreOneSegmentInTheMessage) {
   ASSERT_THAT(main_.OpenSlab(1 << 20), IsOk());
   std::vector<Block> sent;
@@ -447,6 +459,13 @@ auto Segment1(Letter& l) { return l.table().getSegments()[1]; }
 auto Info1(Letter& l) { return Segment1(l).getSegment(); }
 auto Echo(Letter& l) { return l.table().getSegments()[2]; }
 auto Ref1(Letter& l) { return l.table().getRefs()[1]; }
+void SetEmpty(schemas::ShmRef::Builder ref) {
+  ref.setSegment(0);
+  ref.setTemporary(false);
+  ref.setOffsetUnits(0);
+  ref.setSize(0);
+  ref.setContentSize(0);
+}
 void SetInfo(schemas::SegmentGrant::Builder grant, const char* name) {
   grant.initSegment().setName(name);
   grant.getSegment().setSizeBytes(kSmall);
@@ -549,6 +568,30 @@ INSTANTIATE_TEST_SUITE_P(
         Attack{"OffsetThatIsZeroInThirtyTwoBits",
                [](Letter& l) { Ref1(l).setOffsetUnits(1u << 26); }, "offset lies past"},
         Attack{"SizeZero", [](Letter& l) { Ref1(l).setSize(0); }, "size is 0"},
+        Attack{"EmptyInASegment",
+               [](Letter& l) {
+                 SetEmpty(Ref1(l));
+                 Ref1(l).setSegment(1);
+               },
+               "segment (1)"},
+        Attack{"EmptyWithAnOffset",
+               [](Letter& l) {
+                 SetEmpty(Ref1(l));
+                 Ref1(l).setOffsetUnits(1);
+               },
+               "offset (64)"},
+        Attack{"EmptyWithContent",
+               [](Letter& l) {
+                 SetEmpty(Ref1(l));
+                 Ref1(l).setContentSize(1);
+               },
+               "content_size (1)"},
+        Attack{"EmptyAndTemporary",
+               [](Letter& l) {
+                 SetEmpty(Ref1(l));
+                 Ref1(l).setTemporary(true);
+               },
+               "temporary (1)"},
         Attack{"SizePastTheEnd", [](Letter& l) { Ref1(l).setSize(kSmall + 1); }, "offset + size"},
         Attack{"SizeLargest", [](Letter& l) { Ref1(l).setSize(kMax); }, "offset + size"},
         Attack{"SumOverflows",
