@@ -13,6 +13,9 @@ inline constexpr int kMaxValueDepth = 64;
 // Values (of the kind of codec/value.h) in one payload. Larger lists of numbers are arrays.
 inline constexpr size_t kMaxValues = size_t{1} << 20;
 
+// Bytes of all texts, bytes and keys of these. Larger ones are arrays, too.
+inline constexpr size_t kMaxValueBytes = size_t{1} << 28;
+
 // Codecs that one side uses on one connection, and the bytes of a codec's name: the other side
 // keeps these names as long as the connection lasts.
 inline constexpr size_t kMaxCodecs = 4096;

@@ -19,42 +19,94 @@ absl::Status TooDeep(absl::string_view where) {
       absl::StrCat("at ", where, ": nested more than ", kMaxValueDepth, " deep"));
 }
 
-size_t CountValues(const Value& value) {
-  size_t count = 1;
-  if (value.list() != nullptr) {
-    for (const Value& item : *value.list()) count += CountValues(item);
-  }
-  if (value.map() != nullptr) {
-    for (const auto& [key, item] : *value.map()) count += CountValues(item);
-  }
-  return count;
-}
-
-absl::Status CheckText(absl::string_view text, absl::string_view where) {
-  if (IsValidUtf8(text)) return absl::OkStatus();
+absl::Status TooManyValues() {
   return absl::InvalidArgumentError(
-      absl::StrCat("at ", where, ": the text is not UTF-8; send it as Bytes"));
+      absl::StrCat("it consists of more than ", kMaxValues, " values; send arrays instead"));
 }
 
-absl::Status Check(const Value& value, const std::string& where, int depth) {
-  if (value.text() != nullptr) return CheckText(*value.text(), where);
-  const bool nests = value.list() != nullptr || value.map() != nullptr;
-  if (nests && depth >= kMaxValueDepth) return TooDeep(where);
-  if (value.list() != nullptr) {
-    for (size_t i = 0; i < value.list()->size(); ++i) {
-      const Value& item = (*value.list())[i];
-      if (absl::Status s = Check(item, absl::StrCat(where, "[", i, "]"), depth + 1); !s.ok())
-        return s;
-    }
-  }
-  if (value.map() != nullptr) {
-    for (const auto& [key, item] : *value.map()) {
-      if (absl::Status s = CheckText(key, absl::StrCat("a key of ", where)); !s.ok()) return s;
-      if (absl::Status s = Check(item, absl::StrCat(where, ".", key), depth + 1); !s.ok()) return s;
-    }
-  }
-  return absl::OkStatus();
+absl::Status TooManyBytes() {
+  return absl::InvalidArgumentError(absl::StrCat("its texts, bytes and keys are longer than ",
+                                                 kMaxValueBytes,
+                                                 " bytes altogether; send arrays instead"));
 }
+
+// Values and bytes seen so far.
+class Budget {
+ public:
+  absl::Status AddValue() { return ++values_ > kMaxValues ? TooManyValues() : absl::OkStatus(); }
+  absl::Status AddBytes(size_t bytes) {
+    if (bytes > kMaxValueBytes - bytes_) return TooManyBytes();
+    bytes_ += bytes;
+    return absl::OkStatus();
+  }
+
+ private:
+  size_t values_ = 0;
+  size_t bytes_ = 0;
+};
+
+class Checker {
+ public:
+  absl::Status Check(const Value& value) {
+    if (absl::Status status = budget_.AddValue(); !status.ok()) return status;
+    if (value.text() != nullptr)
+      return CheckText(*value.text(), "the text is not UTF-8; send it as Bytes");
+    if (value.bytes() != nullptr) return budget_.AddBytes(value.bytes()->data.size());
+    if (value.list() != nullptr) return CheckList(*value.list());
+    if (value.map() != nullptr) return CheckMap(*value.map());
+    return absl::OkStatus();
+  }
+
+ private:
+  // The way to a value: the key, or, if that is null, the index.
+  struct Step {
+    const std::string* key;
+    size_t index;
+  };
+
+  absl::Status CheckText(absl::string_view text, absl::string_view what) {
+    if (absl::Status status = budget_.AddBytes(text.size()); !status.ok()) return status;
+    if (IsValidUtf8(text)) return absl::OkStatus();
+    return absl::InvalidArgumentError(absl::StrCat("at ", Where(), ": ", what));
+  }
+  absl::Status CheckList(const ValueList& list) {
+    if (path_.size() >= kMaxValueDepth) return TooDeep(Where());
+    absl::Status status;
+    for (size_t i = 0; status.ok() && i < list.size(); ++i) {
+      path_.push_back({.key = nullptr, .index = i});
+      status = Check(list[i]);
+      path_.pop_back();
+    }
+    return status;
+  }
+  absl::Status CheckMap(const ValueMap& map) {
+    if (path_.size() >= kMaxValueDepth) return TooDeep(Where());
+    absl::Status status;
+    for (const auto& [key, item] : map) {
+      status = CheckText(key, "a key is not UTF-8");
+      if (!status.ok()) return status;
+      path_.push_back({.key = &key, .index = 0});
+      status = Check(item);
+      path_.pop_back();
+      if (!status.ok()) return status;
+    }
+    return status;
+  }
+  std::string Where() const {
+    std::string where = "the value";
+    for (const Step& step : path_) {
+      if (step.key == nullptr) {
+        absl::StrAppend(&where, "[", step.index, "]");
+      } else {
+        absl::StrAppend(&where, ".", *step.key);
+      }
+    }
+    return where;
+  }
+
+  Budget budget_;
+  std::vector<Step> path_;
+};
 
 class Writer {
  public:
@@ -139,9 +191,7 @@ class Reader {
   explicit Reader(LongTextReader read_long) : read_long_(read_long) {}
 
   absl::StatusOr<Value> Read(schemas::Value::Reader in) {
-    if (++values_ > kMaxValues) {
-      return absl::InvalidArgumentError(absl::StrCat("more than ", kMaxValues, " values"));
-    }
+    if (absl::Status status = budget_.AddValue(); !status.ok()) return status;
     switch (in.which()) {
       case schemas::Value::NOTHING:
         return Value();
@@ -154,18 +204,13 @@ class Reader {
       case schemas::Value::REAL:
         return Value(in.getReal());
       case schemas::Value::TEXT:
-        return Text(std::string(View(in.getText())));
+        return Text(View(in.getText()));
       case schemas::Value::TEXT_BLOCK:
         return LongText(in.getTextBlock());
-      case schemas::Value::BYTES: {
-        const capnp::Data::Reader data = in.getBytes();
-        return Value(Bytes{std::string(reinterpret_cast<const char*>(data.begin()), data.size())});
-      }
-      case schemas::Value::BYTES_BLOCK: {
-        absl::StatusOr<std::string> bytes = read_long_(in.getBytesBlock());
-        if (!bytes.ok()) return bytes.status();
-        return Value(Bytes{*std::move(bytes)});
-      }
+      case schemas::Value::BYTES:
+        return ShortBytes(in.getBytes());
+      case schemas::Value::BYTES_BLOCK:
+        return LongBytes(in.getBytesBlock());
       case schemas::Value::LIST:
         return List(in.getList());
       case schemas::Value::MAP:
@@ -175,15 +220,30 @@ class Reader {
   }
 
  private:
-  absl::StatusOr<Value> Text(std::string text) {
+  // Checked before it is copied.
+  absl::StatusOr<Value> Text(absl::string_view text) {
+    if (absl::Status status = budget_.AddBytes(text.size()); !status.ok()) return status;
     if (!IsValidUtf8(text)) return absl::InvalidArgumentError("a text is not UTF-8");
-    return Value(std::move(text));
+    return Value(text);
+  }
+  absl::StatusOr<Value> ShortBytes(capnp::Data::Reader data) {
+    if (absl::Status status = budget_.AddBytes(data.size()); !status.ok()) return status;
+    return Value(Bytes{std::string(reinterpret_cast<const char*>(data.begin()), data.size())});
   }
 
+  // Copied before it is checked: the peer can change what lies in a block.
   absl::StatusOr<Value> LongText(uint32_t block) {
     absl::StatusOr<std::string> text = read_long_(block);
     if (!text.ok()) return text.status();
-    return Text(*std::move(text));
+    if (absl::Status status = budget_.AddBytes(text->size()); !status.ok()) return status;
+    if (!IsValidUtf8(*text)) return absl::InvalidArgumentError("a text is not UTF-8");
+    return Value(*std::move(text));
+  }
+  absl::StatusOr<Value> LongBytes(uint32_t block) {
+    absl::StatusOr<std::string> bytes = read_long_(block);
+    if (!bytes.ok()) return bytes.status();
+    if (absl::Status status = budget_.AddBytes(bytes->size()); !status.ok()) return status;
+    return Value(Bytes{*std::move(bytes)});
   }
 
   absl::StatusOr<Value> List(capnp::List<schemas::Value>::Reader in) {
@@ -204,6 +264,7 @@ class Reader {
     for (const schemas::ValueEntry::Reader entry : in) {
       absl::StatusOr<std::string> key = ReadName(entry.getKey(), "a key");
       if (!key.ok()) return key.status();
+      if (absl::Status status = budget_.AddBytes(key->size()); !status.ok()) return status;
       absl::StatusOr<Value> value = Read(entry.getValue());
       if (!value.ok()) return value.status();
       entries.emplace_back(*std::move(key), *std::move(value));
@@ -215,19 +276,13 @@ class Reader {
   }
 
   LongTextReader read_long_;
-  size_t values_ = 0;
+  Budget budget_;
   int depth_ = 0;
 };
 
 }  // namespace
 
-absl::Status CheckValue(const Value& value) {
-  if (CountValues(value) > kMaxValues) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("it consists of more than ", kMaxValues, " values; send arrays instead"));
-  }
-  return Check(value, "the value", 0);
-}
+absl::Status CheckValue(const Value& value) { return Checker().Check(value); }
 
 void WriteValue(const Value& value, schemas::Value::Builder builder) {
   // Nothing is too long to stay in the message, so nothing can fail.

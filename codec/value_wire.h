@@ -17,7 +17,8 @@ namespace slabpipe {
 // A text or bytes of at least this length may lie in a block of its own instead of in the message.
 inline constexpr size_t kLongTextBytes = 4096;
 
-// Whether `value` can be sent: texts and keys are UTF-8, nesting at most kMaxValueDepth levels.
+// Whether `value` can be sent: texts and keys are UTF-8, nesting at most kMaxValueDepth levels, at
+// most kMaxValues values and kMaxValueBytes bytes of texts, bytes and keys (codec_limits.h).
 // INVALID_ARGUMENT says where it is wrong, as in "at .names[3]".
 absl::Status CheckValue(const Value& value);
 

@@ -12,7 +12,8 @@ using import "shm.capnp".Payload;
 
 struct Value {
   # Codec "value": everything small and irregular. Data only; nothing in it is ever executed.
-  # Nesting is at most 64 deep. Text is valid UTF-8. Map keys are unique and keep their order.
+  # Nesting is at most 64 deep; at most 2^20 values, and 2^28 bytes of texts, bytes and keys. Text is valid UTF-8. Map keys are
+  # unique and keep their order.
   union {
     nothing @0 :Void;
     boolean @1 :Bool;

@@ -219,7 +219,7 @@ TEST_F(ValueCodecTest, TheSenderSaysWhereATextIsNotUtf8) {
   EXPECT_THAT(WriteFails(Value(ValueMap{{"names", ValueList{"a", "\xc0\x80"}}})),
               StatusIs(kInvalid, AllOf(HasSubstr(".names[1]"), HasSubstr("send it as Bytes"))));
   EXPECT_THAT(WriteFails(Value(ValueMap{{"outer", ValueMap{{"\xed\xa0\x80", 1}}}})),
-              StatusIs(kInvalid, HasSubstr("a key of the value.outer")));
+              StatusIs(kInvalid, HasSubstr("at the value.outer: a key is not UTF-8")));
 }
 
 TEST_F(ValueCodecTest, ATextThatIsNotUtf8IsRefused) {
@@ -282,6 +282,18 @@ TEST_F(ValueCodecTest, MoreValuesThanAreAllowedAreRefusedOnBothSides) {
   EXPECT_THAT(Attack(1, [](Metadata::Builder value) { value.initList(kMaxValues); }),
               StatusIs(kInvalid, HasSubstr("more than 1048576 values")));
   EXPECT_THAT(Attack(1, [](Metadata::Builder value) { value.initList(kMaxValues - 1); }), IsOk());
+}
+
+TEST_F(ValueCodecTest, TextsAndBytesHaveALimitTogether) {
+  const Value most = ValueList{Bytes{std::string(kMaxValueBytes - 4, 'b')}, "text"};
+  std::unique_ptr<Letter> letter = Write(most);
+  letter->metadata<schemas::Value>().getList()[1].setText("texts");
+  EXPECT_THAT(worker_->Read(*letter),
+              StatusIs(kInvalid, AllOf(HasSubstr("longer than 268435456 bytes"),
+                                       HasSubstr("send arrays instead"))));
+  EXPECT_THAT(Fetch(most), IsOk());
+  EXPECT_THAT(WriteFails(Value(ValueList{*most.list(), "t"})),
+              StatusIs(kInvalid, HasSubstr("longer than 268435456 bytes")));
 }
 
 TEST_F(ValueCodecTest, AListThatIsLongInFewBytesIsRefused) {
