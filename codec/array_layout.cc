@@ -106,26 +106,27 @@ absl::Status CheckLayout(const ArrayLayout& layout, size_t element_bytes, size_t
   if (byte_offset > content_bytes || content_bytes > std::numeric_limits<int64_t>::max()) {
     return OutOfBlock("element (0, ...)", content_bytes);
   }
-  // The lowest and the highest byte that any element has.
-  int64_t lowest = static_cast<int64_t>(byte_offset);
-  int64_t highest = lowest;
-  if (__builtin_add_overflow(highest, static_cast<int64_t>(element_bytes), &highest)) {
-    return OutOfBlock("element (0, ...)", content_bytes);
-  }
-  for (size_t axis = 0; axis < layout.rank(); ++axis) {
-    int64_t reach;
-    int64_t& end = layout.strides[axis] < 0 ? lowest : highest;
-    if (__builtin_mul_overflow(layout.strides[axis], layout.shape[axis] - 1, &reach) ||
-        __builtin_add_overflow(end, reach, &end)) {
-      return OutOfBlock(absl::StrCat("the end of axis ", axis), content_bytes);
-    }
-  }
-  if (lowest < 0 || highest > static_cast<int64_t>(content_bytes)) {
+  const std::optional<ByteReach> reach = ReachOf(layout, element_bytes);
+  if (!reach.has_value() || reach->begin + static_cast<int64_t>(byte_offset) < 0 ||
+      reach->end > static_cast<int64_t>(content_bytes - byte_offset)) {
     return OutOfBlock(absl::StrCat("an array of shape ", ShapeName(layout.shape), " and strides ",
                                    ShapeName(layout.strides)),
                       content_bytes);
   }
   return absl::OkStatus();
+}
+
+std::optional<ByteReach> ReachOf(const ArrayLayout& layout, size_t element_bytes) {
+  ByteReach reach = {.begin = 0, .end = static_cast<int64_t>(element_bytes)};
+  for (size_t axis = 0; axis < layout.rank(); ++axis) {
+    int64_t distance;
+    int64_t& end = layout.strides[axis] < 0 ? reach.begin : reach.end;
+    if (__builtin_mul_overflow(layout.strides[axis], layout.shape[axis] - 1, &distance) ||
+        __builtin_add_overflow(end, distance, &end)) {
+      return std::nullopt;
+    }
+  }
+  return reach;
 }
 
 ArrayLayout ContiguousLayout(absl::Span<const int64_t> shape, size_t element_bytes, Order order) {

@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "absl/container/inlined_vector.h"
@@ -49,6 +50,15 @@ absl::Status CheckShape(absl::Span<const int64_t> shape, size_t element_bytes);
 // INVALID_ARGUMENT names the field.
 absl::Status CheckLayout(const ArrayLayout& layout, size_t element_bytes, size_t alignment_bytes,
                          uint64_t byte_offset, uint64_t content_bytes);
+
+// The bytes from the lowest to the highest that an element has, counted from element (0, ..., 0).
+struct ByteReach {
+  int64_t begin;  // 0 or below
+  int64_t end;
+};
+// nullopt if the numbers overflow. REQUIRES: CheckShape is OK; as many strides as axes; at least
+// one element.
+std::optional<ByteReach> ReachOf(const ArrayLayout& layout, size_t element_bytes);
 
 // Layouts without gaps. REQUIRES: CheckShape is OK.
 ArrayLayout ContiguousLayout(absl::Span<const int64_t> shape, size_t element_bytes, Order order);

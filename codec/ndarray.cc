@@ -1,11 +1,47 @@
 #include "slabpipe/codec/ndarray.h"
 
-#include <algorithm>
-#include <cstring>
+#include <cstdint>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
 namespace slabpipe {
+namespace {
+
+// Whether the elements of `source` may be copied to the places of those of `target`.
+absl::Status CheckCopy(const AnyNdArray& source, const AnyNdArray& target) {
+  const auto bad = [&](absl::string_view why) {
+    return absl::InvalidArgumentError(absl::StrCat("an array of ", target.Describe(),
+                                                   " takes no copy of one of ", source.Describe(),
+                                                   ": ", why));
+  };
+  if (source.element_type() != target.element_type()) return bad("the types differ");
+  if (source.shape() != target.shape()) return bad("the shapes differ");
+  if (target.empty()) return absl::OkStatus();
+  if (target.mutable_origin() == nullptr) return bad("it may only be read");
+  for (size_t axis = 0; axis < target.rank(); ++axis) {
+    if (target.strides()[axis] == 0 && target.shape()[axis] > 1) {
+      return bad("its elements share their places (a stride is 0)");
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Whether the memory between the lowest and the highest byte of one reaches into that of the other.
+// REQUIRES: neither is empty.
+bool Overlap(const AnyNdArray& a, const AnyNdArray& b) {
+  const auto span = [](const AnyNdArray& array) {
+    // An array lies in memory: its numbers don't overflow.
+    const ByteReach reach = *ReachOf(array.layout(), array.element_bytes());
+    const auto origin = reinterpret_cast<std::intptr_t>(array.origin());
+    return std::pair(origin + reach.begin, origin + reach.end);
+  };
+  const auto [a_begin, a_end] = span(a);
+  const auto [b_begin, b_end] = span(b);
+  return a_begin < b_end && b_begin < a_end;
+}
+
+}  // namespace
 
 absl::StatusOr<AnyNdArray> AnyNdArray::Create(ElementType type, absl::Span<const int64_t> shape,
                                               Order order) {
@@ -24,47 +60,32 @@ std::byte* AnyNdArray::mutable_origin() const {
   return buffer_.mutable_data() + (origin_ - buffer_.data());
 }
 
-absl::StatusOr<AnyNdArray> AnyNdArray::Slice(size_t axis, int64_t begin, int64_t end,
-                                             int64_t step) const {
-  const auto bad = [&](absl::string_view why) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "slice ", begin, ":", end, ":", step, " of axis ", axis, " of ", Describe(), ": ", why));
-  };
-  if (axis >= rank()) return bad("there is no such axis");
-  if (step == 0) return bad("the step is 0");
-  const int64_t extent = shape()[axis];
-  const bool up = step > 0;
-  const bool inside = up ? begin >= 0 && begin <= end && end <= extent
-                         : end >= -1 && end <= begin && begin < extent;
-  if (!inside) return bad("the range leaves the axis");
-  const int64_t distance = up ? end - begin : begin - end;
-  // In unsigned numbers, so that the lowest step there is has a magnitude.
-  const uint64_t magnitude = up ? static_cast<uint64_t>(step) : -static_cast<uint64_t>(step);
-  const int64_t count =
-      distance == 0 ? 0
-                    : static_cast<int64_t>((static_cast<uint64_t>(distance) - 1) / magnitude + 1);
-  AnyNdArray view = *this;
-  view.layout_.shape[axis] = count;
-  if (count > 0 && !empty()) view.origin_ += begin * strides()[axis];
-  // Where no second element is reached, the stride is never used, and must not overflow.
-  if (count > 1 && !empty()) view.layout_.strides[axis] *= step;
-  return view;
-}
-
-AnyNdArray AnyNdArray::Transpose() const {
-  AnyNdArray view = *this;
-  std::reverse(view.layout_.shape.begin(), view.layout_.shape.end());
-  std::reverse(view.layout_.strides.begin(), view.layout_.strides.end());
-  return view;
-}
-
 absl::StatusOr<AnyNdArray> AnyNdArray::Copy() const {
+  return CopyAs(PackedLayout(layout_, element_bytes()));
+}
+
+absl::StatusOr<AnyNdArray> AnyNdArray::Copy(Order order) const {
+  return CopyAs(ContiguousLayout(shape(), element_bytes(), order));
+}
+
+absl::StatusOr<AnyNdArray> AnyNdArray::CopyAs(ArrayLayout packed) const {
   absl::StatusOr<Buffer> buffer = Buffer::Allocate(size_bytes());
   if (!buffer.ok()) return buffer.status();
-  ArrayLayout packed = PackedLayout(layout_, element_bytes());
   CopyElements(layout_, origin_, packed, buffer->mutable_data(), element_bytes());
   const std::byte* origin = buffer->data();
   return AnyNdArray(type_, std::move(packed), *std::move(buffer), origin);
+}
+
+absl::Status AnyNdArray::CopyFrom(const AnyNdArray& source) const {
+  if (absl::Status fits = CheckCopy(source, *this); !fits.ok()) return fits;
+  if (empty()) return absl::OkStatus();
+  if (!Overlap(source, *this)) {
+    CopyElements(source.layout_, source.origin_, layout_, mutable_origin(), element_bytes());
+    return absl::OkStatus();
+  }
+  if (source.origin_ == origin_ && source.strides() == strides()) return absl::OkStatus();
+  absl::StatusOr<AnyNdArray> before = source.Copy();
+  return before.ok() ? CopyFrom(*before) : before.status();
 }
 
 std::string AnyNdArray::Describe() const {

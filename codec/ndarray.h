@@ -2,7 +2,8 @@
 //
 //   auto x = NdArray<double>::Create({1000, 3});             // private memory, zeros, row-major
 //   (*x)(12, 2) = 1.5;
-//   auto column = x->Slice(1, 2, 3);                         // views share the memory
+//   auto column = x->Select(1, 2);                           // views share the memory
+//   for (double& element : *column) element = 0;             // in row-major order
 //   auto v = NdArray<const double>::Borrow(values);          // the caller's memory, not copied
 //   auto y = session.Call<NdArray<const double>>("f", *x);   // what arrives is read-only
 //
@@ -21,6 +22,7 @@
 #ifndef SLABPIPE_CODEC_NDARRAY_H_
 #define SLABPIPE_CODEC_NDARRAY_H_
 
+#include <algorithm>
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
@@ -34,6 +36,7 @@
 #include "absl/types/span.h"
 #include "slabpipe/codec/array_layout.h"
 #include "slabpipe/codec/buffer.h"
+#include "slabpipe/codec/element_iterator.h"
 #include "slabpipe/codec/element_type.h"
 
 namespace slabpipe {
@@ -72,22 +75,47 @@ class AnyNdArray {
   bool IsColumnMajor() const { return IsContiguous(layout_, element_bytes(), Order::kColumnMajor); }
   bool is_contiguous() const { return IsRowMajor() || IsColumnMajor(); }
 
-  // Views. They share and keep the memory.
+  // Views. They share and keep the memory, and reach no element that this array does not have.
+  //
   // Elements begin, begin + step, ... before `end` along `axis`; a step below 0 goes down from
   // `begin`, and stops before `end`, which may be -1. INVALID_ARGUMENT if the axis does not exist
   // or the range leaves it.
   absl::StatusOr<AnyNdArray> Slice(size_t axis, int64_t begin, int64_t end, int64_t step = 1) const;
+  // The elements at `index` of `axis`, which is dropped: of a matrix, a row or a column.
+  // OUT_OF_RANGE if the index is outside; INVALID_ARGUMENT if the axis does not exist.
+  absl::StatusOr<AnyNdArray> Select(size_t axis, int64_t index) const;
   // The axes in reverse order.
   AnyNdArray Transpose() const;
+  // Axis i of the view is axis axes[i] of this array. INVALID_ARGUMENT if `axes` is no permutation.
+  absl::StatusOr<AnyNdArray> Transpose(absl::Span<const size_t> axes) const;
+  // Another shape, both arrays being gone through in `order`. One extent may be -1: what is left
+  // for it. INVALID_ARGUMENT if the shape has another number of elements; FAILED_PRECONDITION if
+  // no strides reach the elements in that shape where they lie: Copy(order) first.
+  absl::StatusOr<AnyNdArray> Reshape(absl::Span<const int64_t> shape,
+                                     Order order = Order::kRowMajor) const;
+  // Without the axes of extent 1.
+  AnyNdArray Squeeze() const;
+  // With an axis of extent 1 more, before `axis`, or after the last if that is rank().
+  // INVALID_ARGUMENT if `axis` is above, or there are kMaxRank axes already.
+  absl::StatusOr<AnyNdArray> ExpandDims(size_t axis) const;
 
-  // The same elements in private memory, without gaps, in the same order of axes.
+  // The same elements in private memory, without gaps, in the same order of axes, or in `order`.
   // RESOURCE_EXHAUSTED.
   absl::StatusOr<AnyNdArray> Copy() const;
+  absl::StatusOr<AnyNdArray> Copy(Order order) const;
+
+  // Sets each element to that of `source`, which may share memory with this array: it is as if it
+  // had been copied before. INVALID_ARGUMENT if the types or shapes differ, this array may only be
+  // read, or elements of it share their places (a stride of 0); RESOURCE_EXHAUSTED where the memory
+  // is shared.
+  absl::Status CopyFrom(const AnyNdArray& source) const;
 
   // "float64 (3, 4)": for messages.
   std::string Describe() const;
 
  private:
+  absl::StatusOr<AnyNdArray> CopyAs(ArrayLayout packed) const;
+
   ElementType type_;
   ArrayLayout layout_;
   Buffer buffer_;
@@ -146,10 +174,15 @@ class NdArray : public AnyNdArray {
   template <std::integral... Index>
   value_type& operator()(Index... indices) const {
     const int64_t index[] = {static_cast<int64_t>(indices)..., 0};
-    return *At(absl::MakeConstSpan(index, sizeof...(indices)));
+    return *Element(absl::MakeConstSpan(index, sizeof...(indices)));
   }
   // The same with a check: OUT_OF_RANGE.
-  absl::StatusOr<Plain> at(absl::Span<const int64_t> index) const;
+  template <std::integral... Index>
+  absl::StatusOr<Plain> At(Index... indices) const {
+    const int64_t index[] = {static_cast<int64_t>(indices)..., 0};
+    return At(absl::MakeConstSpan(index, sizeof...(indices)));
+  }
+  absl::StatusOr<Plain> At(absl::Span<const int64_t> index) const;
 
   // All elements in memory order, if there are no gaps (is_contiguous()). Of a view with gaps this is
   // empty: use ForEach, or Copy() first.
@@ -164,6 +197,10 @@ class NdArray : public AnyNdArray {
       return reinterpret_cast<value_type*>(mutable_origin());
     }
   }
+  // The elements in row-major order, whatever the layout; see element_iterator.h for how long an
+  // iterator lives. ForEach and span() are faster.
+  ElementIterator<value_type> begin() const { return {layout(), data()}; }
+  ElementIterator<value_type> end() const { return ElementIterator<value_type>::End(); }
   // Shows each element to `function`, in row-major order, whatever the layout.
   template <typename F>
   void ForEach(F function) const {
@@ -172,20 +209,53 @@ class NdArray : public AnyNdArray {
   // The elements in row-major order, whatever the layout.
   std::vector<Plain> ToVector() const;
 
+  // The views and copies of AnyNdArray.
   absl::StatusOr<NdArray> Slice(size_t axis, int64_t begin, int64_t end, int64_t step = 1) const {
-    absl::StatusOr<AnyNdArray> view = AnyNdArray::Slice(axis, begin, end, step);
-    if (!view.ok()) return view.status();
-    return NdArray(*std::move(view));
+    return View(AnyNdArray::Slice(axis, begin, end, step));
+  }
+  absl::StatusOr<NdArray> Select(size_t axis, int64_t index) const {
+    return View(AnyNdArray::Select(axis, index));
   }
   NdArray Transpose() const { return NdArray(AnyNdArray::Transpose()); }
+  absl::StatusOr<NdArray> Transpose(absl::Span<const size_t> axes) const {
+    return View(AnyNdArray::Transpose(axes));
+  }
+  absl::StatusOr<NdArray> Reshape(absl::Span<const int64_t> shape,
+                                  Order order = Order::kRowMajor) const {
+    return View(AnyNdArray::Reshape(shape, order));
+  }
+  NdArray Squeeze() const { return NdArray(AnyNdArray::Squeeze()); }
+  absl::StatusOr<NdArray> ExpandDims(size_t axis) const {
+    return View(AnyNdArray::ExpandDims(axis));
+  }
   absl::StatusOr<NdArray<std::remove_const_t<T>>> Copy() const {
-    absl::StatusOr<AnyNdArray> copy = AnyNdArray::Copy();
-    if (!copy.ok()) return copy.status();
-    return NdArray<std::remove_const_t<T>>::FromAny(*copy);
+    return NdArray<std::remove_const_t<T>>::View(AnyNdArray::Copy());
+  }
+  absl::StatusOr<NdArray<std::remove_const_t<T>>> Copy(Order order) const {
+    return NdArray<std::remove_const_t<T>>::View(AnyNdArray::Copy(order));
+  }
+
+  // Sets each element.
+  void Fill(const Plain& value) const requires(!std::is_const_v<T>) {
+    if (is_contiguous()) {
+      std::ranges::fill(span(), value);
+    } else {
+      ForEach([&](Plain& element) { element = value; });
+    }
+  }
+  absl::Status CopyFrom(const NdArray<const T>& source) const requires(!std::is_const_v<T>) {
+    return AnyNdArray::CopyFrom(source);
   }
 
  private:
+  template <ArrayElement U>
+  friend class NdArray;
+
   explicit NdArray(AnyNdArray array) : AnyNdArray(std::move(array)) {}
+  static absl::StatusOr<NdArray> View(absl::StatusOr<AnyNdArray> view) {
+    if (!view.ok()) return view.status();
+    return NdArray(*std::move(view));
+  }
 
   static Buffer BorrowBytes(absl::Span<value_type> elements) {
     const size_t bytes = elements.size() * sizeof(value_type);
@@ -205,7 +275,7 @@ class NdArray : public AnyNdArray {
       VisitAxis(axis + 1, element + static_cast<std::uintptr_t>(i * strides()[axis]), function);
     }
   }
-  value_type* At(absl::Span<const int64_t> index) const {
+  value_type* Element(absl::Span<const int64_t> index) const {
     assert(index.size() == rank());
     int64_t offset = 0;
     for (size_t axis = 0; axis < index.size(); ++axis) {
@@ -242,12 +312,12 @@ absl::StatusOr<NdArray<T>> NdArray<T>::FromAny(const AnyNdArray& array) {
 }
 
 template <ArrayElement T>
-absl::StatusOr<typename NdArray<T>::Plain> NdArray<T>::at(absl::Span<const int64_t> index) const {
+absl::StatusOr<typename NdArray<T>::Plain> NdArray<T>::At(absl::Span<const int64_t> index) const {
   bool inside = index.size() == rank();
   for (size_t axis = 0; inside && axis < rank(); ++axis) {
     inside = index[axis] >= 0 && index[axis] < shape()[axis];
   }
-  if (inside) return *At(index);
+  if (inside) return *Element(index);
   return absl::OutOfRangeError("index " + ShapeName(index) + " is not inside " + Describe());
 }
 

@@ -204,7 +204,7 @@ TEST_F(DatasetTest, GroupsCoordinatesVariablesAndAttributesComeOutAsTheyWentIn) 
   absl::StatusOr<Dataset> got = Fetch(fit);
   ASSERT_THAT(got, IsOk());
   ExpectSame(*got, fit);
-  EXPECT_EQ(*(*got->Find("observed_data", "n")->Array<const double>()).at({}), 8);
+  EXPECT_EQ(*(*got->Find("observed_data", "n")->Array<const double>()).At({}), 8);
   EXPECT_EQ(got->FindGroup("posterior")->Extent("school"), 3);
 }
 

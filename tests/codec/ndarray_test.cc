@@ -19,6 +19,7 @@
 namespace slabpipe {
 namespace {
 
+using ::slabpipe::tests::Counting;
 using ::slabpipe::tests::IsOk;
 using ::slabpipe::tests::NaiveElements;
 using ::slabpipe::tests::StatusIs;
@@ -30,19 +31,6 @@ using ::testing::IsEmpty;
 
 constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
 constexpr int64_t kLeast = std::numeric_limits<int64_t>::min();
-
-// 0, 1, 2, ... in row-major order.
-NdArray<double> Counting(absl::Span<const int64_t> shape, Order order = Order::kRowMajor) {
-  NdArray<double> array = *NdArray<double>::Create(shape, order);
-  Extents index(shape.size(), 0);
-  double next = 0;
-  do {
-    std::memcpy(array.mutable_origin() + tests::OffsetOf(array.layout(), index), &next,
-                sizeof(next));
-    ++next;
-  } while (tests::NextIndex(array.shape(), index));
-  return array;
-}
 
 TEST(NdArrayTest, CreateGivesZerosOfItsOwnThatAreAligned) {
   const NdArray<double> x = *NdArray<double>::Create({3, 4});
@@ -81,7 +69,7 @@ TEST(NdArrayTest, CreateHandlesRankZeroAndNoElements) {
   scalar() = 7;
   EXPECT_EQ(scalar.size(), 1);
   EXPECT_THAT(scalar.ToVector(), ElementsAre(7));
-  EXPECT_EQ(*scalar.at({}), 7);
+  EXPECT_EQ(*scalar.At({}), 7);
   const NdArray<int32_t> empty = *NdArray<int32_t>::Create({3, 0});
   EXPECT_TRUE(empty.empty());
   EXPECT_TRUE(empty.is_contiguous());
@@ -104,7 +92,7 @@ TEST(NdArrayTest, IndicesFindElementsInAnyOrder) {
       for (int j = 0; j < 3; ++j) {
         for (int k = 0; k < 4; ++k) {
           EXPECT_EQ(x(i, j, k), 12 * i + 4 * j + k);
-          EXPECT_EQ(*x.at({i, j, k}), 12 * i + 4 * j + k);
+          EXPECT_EQ(*x.At({i, j, k}), 12 * i + 4 * j + k);
         }
       }
     }
@@ -113,12 +101,25 @@ TEST(NdArrayTest, IndicesFindElementsInAnyOrder) {
   }
 }
 
+TEST(NdArrayTest, AtTakesIndicesOneByOne) {
+  const NdArray<double> x = Counting({2, 3});
+  EXPECT_EQ(*x.At(1, 2), 5);
+  EXPECT_EQ(*x.At(size_t{1}, uint8_t{0}), 3);
+  EXPECT_EQ(*NdArray<double>::Create({})->At(), 0);
+  EXPECT_THAT(x.At(1, 3),
+              StatusIs(absl::StatusCode::kOutOfRange, "index (1, 3) is not inside float64 (2, 3)"));
+  EXPECT_THAT(x.At(1), StatusIs(absl::StatusCode::kOutOfRange));
+  EXPECT_THAT(x.At(), StatusIs(absl::StatusCode::kOutOfRange));
+  EXPECT_THAT(x.At(std::numeric_limits<uint64_t>::max(), 0),
+              StatusIs(absl::StatusCode::kOutOfRange));
+}
+
 TEST(NdArrayTest, AtRefusesAnIndexOutside) {
   const NdArray<double> x = Counting({2, 3});
   const std::vector<std::vector<int64_t>> outside = {{2, 0}, {0, 3},    {-1, 0},    {0, -1},    {},
                                                      {0},    {0, 0, 0}, {kMost, 0}, {kLeast, 0}};
   for (const std::vector<int64_t>& index : outside) {
-    EXPECT_THAT(x.at(index), StatusIs(absl::StatusCode::kOutOfRange,
+    EXPECT_THAT(x.At(index), StatusIs(absl::StatusCode::kOutOfRange,
                                       AllOf(HasSubstr(ShapeName(index)), HasSubstr("(2, 3)"))));
   }
 }
@@ -266,6 +267,77 @@ TEST(NdArrayTest, CopyIsPrivateWithoutGapsAndInTheSameOrderOfAxes) {
   static_assert(std::is_same_v<decltype(*read_only.Copy()), NdArray<double>&&>);
 }
 
+TEST(NdArrayTest, CopyInAnOrderMakesASpanOfIt) {
+  for (const auto& [name, view] : tests::ViewsOf("array", Counting({2, 3, 4}))) {
+    const NdArray<const double> array = *NdArray<const double>::FromAny(view);
+    const NdArray<double> c = *array.Copy(Order::kRowMajor);
+    EXPECT_TRUE(c.IsRowMajor()) << name;
+    EXPECT_TRUE(SameElements(c, array)) << name;
+    EXPECT_EQ(std::vector<double>(c.span().begin(), c.span().end()), array.ToVector()) << name;
+    const NdArray<double> f = *array.Copy(Order::kColumnMajor);
+    EXPECT_TRUE(f.IsColumnMajor()) << name;
+    EXPECT_TRUE(SameElements(f, array)) << name;
+  }
+}
+
+TEST(NdArrayTest, FillSetsEveryElementOfAViewAndNoOther) {
+  const NdArray<double> x = Counting({3, 4});
+  x.Slice(1, 3, -1, -2)->Fill(-1);
+  EXPECT_THAT(x.ToVector(), ElementsAre(0, -1, 2, -1, 4, -1, 6, -1, 8, -1, 10, -1));
+  x.Transpose().Fill(7);
+  EXPECT_THAT(x.ToVector(), Each(7));
+  NdArray<double>().Fill(1);
+  const NdArray<bool> flags = *NdArray<bool>::Create({2});
+  flags.Fill(true);
+  EXPECT_THAT(flags.ToVector(), Each(Bool8(true)));
+}
+
+TEST(NdArrayTest, CopyFromSetsEachElementWhateverTheLayouts) {
+  for (const auto& [name, source] : tests::ViewsOf("source", Counting({2, 3, 3}))) {
+    for (const Order order : {Order::kRowMajor, Order::kColumnMajor}) {
+      const NdArray<double> target = *NdArray<double>::Create(source.shape(), order);
+      EXPECT_THAT(target.CopyFrom(*NdArray<const double>::FromAny(source)), IsOk()) << name;
+      EXPECT_TRUE(SameElements(target, source)) << name;
+    }
+  }
+  const NdArray<double> x = Counting({2, 3});
+  EXPECT_THAT(x.Select(0, 0)->CopyFrom(*Counting({2, 3}).Select(0, 1)), IsOk());
+  EXPECT_THAT(x.ToVector(), ElementsAre(3, 4, 5, 3, 4, 5));
+  EXPECT_THAT(NdArray<double>().CopyFrom(NdArray<const double>()), IsOk());
+}
+
+TEST(NdArrayTest, CopyFromTakesMemoryThatIsShared) {
+  const NdArray<double> x = Counting({6});
+  EXPECT_THAT(x.Slice(0, 1, 6)->CopyFrom(*x.Slice(0, 0, 5)), IsOk());
+  EXPECT_THAT(x.ToVector(), ElementsAre(0, 0, 1, 2, 3, 4));
+  EXPECT_THAT(x.CopyFrom(*x.Slice(0, 5, -1, -1)), IsOk());
+  EXPECT_THAT(x.ToVector(), ElementsAre(4, 3, 2, 1, 0, 0));
+  const NdArray<double> square = Counting({3, 3});
+  EXPECT_THAT(square.CopyFrom(square.Transpose()), IsOk());
+  EXPECT_THAT(square.ToVector(), ElementsAre(0, 3, 6, 1, 4, 7, 2, 5, 8));
+  EXPECT_THAT(square.CopyFrom(square), IsOk());
+  EXPECT_THAT(square.ToVector(), ElementsAre(0, 3, 6, 1, 4, 7, 2, 5, 8));
+}
+
+TEST(NdArrayTest, CopyFromRefusesWhatDoesNotFit) {
+  const NdArray<double> x = Counting({2, 3});
+  EXPECT_THAT(x.CopyFrom(Counting({3, 2})),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "an array of float64 (2, 3) takes no copy of one of float64 (3, 2): the "
+                       "shapes differ"));
+  EXPECT_THAT(x.CopyFrom(Counting({6})), StatusIs(absl::StatusCode::kInvalidArgument));
+  const AnyNdArray any = x;
+  EXPECT_THAT(any.CopyFrom(*NdArray<float>::Create({2, 3})),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("types differ")));
+  const std::vector<double> numbers(6);
+  const AnyNdArray read_only = *NdArray<const double>::Borrow(numbers, {2, 3});
+  EXPECT_THAT(read_only.CopyFrom(x),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("may only be read")));
+  EXPECT_THAT(tests::Broadcast(any, 2).CopyFrom(x),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("a stride is 0")));
+  EXPECT_THAT(x.ToVector(), ElementsAre(0, 1, 2, 3, 4, 5));
+}
+
 TEST(NdArrayTest, FromAnyChecksTypeAndWritability) {
   const std::vector<float> numbers = {1, 2};
   const AnyNdArray any = NdArray<const float>::Borrow(numbers);
@@ -289,7 +361,7 @@ TEST(NdArrayTest, BoolsAreBytesOfWhichAnyButZeroIsTrue) {
   EXPECT_TRUE(flags(1));
   EXPECT_TRUE(flags(2));
   flags(0) = true;
-  EXPECT_TRUE(*flags.at({0}));
+  EXPECT_TRUE(*flags.At({0}));
   EXPECT_EQ(flags.ToVector().size(), 3u);
   EXPECT_EQ(flags.Describe(), "bool (3,)");
 }

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <utility>
 #include <vector>
@@ -61,6 +62,18 @@ inline void FillWithNoise(const AnyNdArray& array) {
     state = state * 1664525 + 1013904223;
     array.mutable_origin()[i] = static_cast<std::byte>(state >> 24);
   }
+}
+
+// 0, 1, 2, ... in row-major order.
+inline NdArray<double> Counting(absl::Span<const int64_t> shape, Order order = Order::kRowMajor) {
+  NdArray<double> array = *NdArray<double>::Create(shape, order);
+  Extents index(shape.size(), 0);
+  double next = 0;
+  do {
+    std::memcpy(array.mutable_origin() + OffsetOf(array.layout(), index), &next, sizeof(next));
+    ++next;
+  } while (NextIndex(array.shape(), index));
+  return array;
 }
 
 struct NamedArray {

@@ -1,0 +1,130 @@
+#include "slabpipe/codec/element_iterator.h"
+
+#include <algorithm>
+#include <complex>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <numeric>
+#include <ranges>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "slabpipe/codec/ndarray.h"
+#include "slabpipe/tests/codec/test_arrays.h"
+
+namespace slabpipe {
+namespace {
+
+using ::slabpipe::tests::Counting;
+using ::testing::Each;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+static_assert(std::forward_iterator<ElementIterator<double>>);
+static_assert(std::forward_iterator<ElementIterator<const double>>);
+static_assert(std::forward_iterator<ElementIterator<Bool8>>);
+static_assert(std::ranges::forward_range<NdArray<double>>);
+static_assert(std::ranges::common_range<const NdArray<const float>>);
+static_assert(std::is_trivially_copyable_v<ElementIterator<double>>);
+static_assert(std::is_same_v<std::iter_reference_t<ElementIterator<const double>>, const double&>);
+
+// The bytes of the elements as the iterator shows them.
+std::vector<std::byte> Iterated(const NdArray<const double>& array) {
+  std::vector<std::byte> bytes;
+  for (const double& x : array) {
+    const auto* begin = reinterpret_cast<const std::byte*>(&x);
+    bytes.insert(bytes.end(), begin, begin + sizeof(x));
+  }
+  return bytes;
+}
+
+TEST(ElementIteratorTest, ShowsEveryElementInRowMajorOrderWhateverTheLayout) {
+  const std::vector<std::vector<int64_t>> shapes = {
+      {},           {1},    {7},          {3, 4},       {4, 1, 3},       {1, 1, 1},
+      {2, 3, 4, 2}, {5, 1}, {2, 1, 2, 3}, {3, 2, 1, 2}, {2, 2, 2, 2, 2},
+  };
+  for (const std::vector<int64_t>& shape : shapes) {
+    for (const Order order : {Order::kRowMajor, Order::kColumnMajor}) {
+      for (const auto& [name, view] : tests::ViewsOf(ShapeName(shape), Counting(shape, order))) {
+        EXPECT_EQ(Iterated(*NdArray<const double>::FromAny(view)), tests::NaiveElements(view))
+            << name;
+        if (view.rank() == 0) continue;
+        const AnyNdArray repeated = tests::Broadcast(view, 3);
+        EXPECT_EQ(Iterated(*NdArray<const double>::FromAny(repeated)),
+                  tests::NaiveElements(repeated))
+            << name << ", repeated";
+      }
+    }
+  }
+}
+
+TEST(ElementIteratorTest, HandlesTheHighestRank) {
+  std::vector<int64_t> shape(kMaxRank, 1);
+  shape[0] = shape[7] = shape[16] = shape[kMaxRank - 1] = 3;
+  for (const auto& [name, view] : tests::ViewsOf("array", Counting(shape))) {
+    EXPECT_EQ(Iterated(*NdArray<const double>::FromAny(view)), tests::NaiveElements(view)) << name;
+  }
+}
+
+TEST(ElementIteratorTest, HandlesRankZero) {
+  const NdArray<double> scalar = *NdArray<double>::Create({});
+  for (double& x : scalar) x = 7;
+  EXPECT_EQ(scalar(), 7);
+  EXPECT_EQ(std::distance(scalar.begin(), scalar.end()), 1);
+}
+
+TEST(ElementIteratorTest, FindsNothingInAnEmptyArray) {
+  EXPECT_EQ(NdArray<double>().begin(), NdArray<double>().end());
+  for (const std::vector<int64_t>& shape :
+       std::vector<std::vector<int64_t>>{{0}, {3, 0}, {0, 3}, {2, 0, 3}, {0, 0}}) {
+    const NdArray<double> array = *NdArray<double>::Create(shape);
+    EXPECT_EQ(array.begin(), array.end()) << ShapeName(shape);
+    EXPECT_EQ(array.Transpose().begin(), array.Transpose().end()) << ShapeName(shape);
+  }
+  const NdArray<double> view = *Counting({4, 4}).Slice(1, 2, 2)->Slice(0, 3, -1, -2);
+  EXPECT_EQ(view.begin(), view.end());
+}
+
+TEST(ElementIteratorTest, WritesToTheElementsOfAView) {
+  const NdArray<double> x = Counting({3, 4});
+  const NdArray<double> view = *x.Slice(1, 3, -1, -2);
+  for (double& element : view) element = -element;
+  EXPECT_THAT(x.ToVector(), ElementsAre(0, -1, 2, -3, 4, -5, 6, -7, 8, -9, 10, -11));
+  const NdArray<bool> flags = *NdArray<bool>::Create({2, 2});
+  std::ranges::fill(flags, Bool8(true));
+  EXPECT_THAT(flags.ToVector(), Each(Bool8(true)));
+}
+
+TEST(ElementIteratorTest, GoesOverTheElementsMoreThanOnce) {
+  const NdArray<double> x = Counting({2, 2}).Transpose();
+  auto first = x.begin();
+  const auto second = first++;
+  EXPECT_EQ(*second, 0);
+  EXPECT_EQ(*first, 2);
+  EXPECT_NE(first, second);
+  EXPECT_EQ(std::next(second), first);
+  EXPECT_EQ(std::next(second, 4), x.end());
+  EXPECT_NE(std::next(second, 3), x.end());
+  EXPECT_EQ(ElementIterator<double>(), ElementIterator<double>());
+}
+
+TEST(ElementIteratorTest, ReachesTheMembersOfAnElement) {
+  const NdArray<std::complex<float>> z = *NdArray<std::complex<float>>::Create({2});
+  z(1) = {3, 4};
+  EXPECT_EQ(std::next(z.begin())->imag(), 4);
+}
+
+TEST(ElementIteratorTest, WorksWithAlgorithms) {
+  const NdArray<double> x = *Counting({4, 5}).Slice(1, 4, -1, -2);
+  EXPECT_EQ(std::accumulate(x.begin(), x.end(), 0.0), 114);
+  EXPECT_EQ(*std::ranges::max_element(x), 19);
+  EXPECT_EQ(std::vector<double>(x.begin(), x.end()), x.ToVector());
+  EXPECT_EQ(std::ranges::count_if(x, [](double element) { return element > 9.5; }), 6);
+}
+
+}  // namespace
+}  // namespace slabpipe
