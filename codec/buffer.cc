@@ -35,17 +35,19 @@ absl::StatusOr<Buffer> Buffer::Allocate(size_t size_bytes) {
 
 Buffer Buffer::Borrow(absl::Span<const std::byte> bytes) { return Own(bytes, nullptr); }
 
-Buffer Buffer::BorrowMutable(absl::Span<std::byte> bytes) {
-  Buffer buffer = Borrow(bytes);
-  buffer.mutable_data_ = bytes.data();
-  return buffer;
-}
+Buffer Buffer::BorrowMutable(absl::Span<std::byte> bytes) { return OwnMutable(bytes, nullptr); }
 
 Buffer Buffer::Own(absl::Span<const std::byte> bytes, std::shared_ptr<const void> owner) {
   Buffer buffer;
   buffer.data_ = bytes.data();
   buffer.size_bytes_ = bytes.size();
   buffer.owner_ = std::move(owner);
+  return buffer;
+}
+
+Buffer Buffer::OwnMutable(absl::Span<std::byte> bytes, std::shared_ptr<const void> owner) {
+  Buffer buffer = Own(bytes, std::move(owner));
+  buffer.mutable_data_ = bytes.data();
   return buffer;
 }
 

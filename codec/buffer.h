@@ -40,6 +40,7 @@ class Buffer {
   static Buffer BorrowMutable(absl::Span<std::byte> bytes);
   // Memory that lives as long as `owner` does.
   static Buffer Own(absl::Span<const std::byte> bytes, std::shared_ptr<const void> owner);
+  static Buffer OwnMutable(absl::Span<std::byte> bytes, std::shared_ptr<const void> owner);
 
   // The same bytes, not to be written through this buffer and its copies.
   Buffer ReadOnly() const { return Buffer(*this).IntoReadOnly(); }

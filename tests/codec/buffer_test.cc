@@ -79,6 +79,20 @@ TEST(BufferTest, OwnedBytesLiveAsLongAsTheLastCopy) {
   EXPECT_TRUE(life.expired());
 }
 
+TEST(BufferTest, OwnedBytesMayBeWritable) {
+  auto owner = std::make_shared<std::vector<std::byte>>(10);
+  const std::weak_ptr<const void> life = owner;
+  std::optional<Buffer> buffer = Buffer::OwnMutable(absl::MakeSpan(*owner), owner);
+  owner.reset();
+  ASSERT_EQ(buffer->mutable_data(), buffer->data());
+  buffer->mutable_data()[9] = std::byte{3};
+  EXPECT_EQ(buffer->bytes()[9], std::byte{3});
+  EXPECT_EQ(buffer->ReadOnly().mutable_data(), nullptr);
+  EXPECT_FALSE(WeakBuffer(*buffer).expired());
+  buffer.reset();
+  EXPECT_TRUE(life.expired());
+}
+
 TEST(WeakBufferTest, ObservesPrivateMemoryWithoutKeepingIt) {
   std::optional<Buffer> buffer = *Buffer::Allocate(100);
   const WeakBuffer watch(*buffer);
