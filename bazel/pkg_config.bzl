@@ -2,7 +2,9 @@
 
 `pkg_config_repository(name = "system")` makes one cc_library for each package that the table
 below names, and one for each public Abseil module: `@system//:absl_status`, `@system//:gtest`.
-Headers are in the compiler's own search path, so a target carries defines and link options only.
+Most headers are in the compiler's own search path, and a target carries defines and link options
+only; a folder that pkg-config names beside that (Eigen's) is linked into the repository, and its
+headers are the target's.
 """
 
 # pkg-config's name -> the Debian package that brings it.
@@ -10,6 +12,7 @@ _PACKAGES = {
     "absl_base": "libabsl-dev",
     "benchmark": "libbenchmark-dev",
     "capnp": "libcapnp-dev",
+    "eigen3": "libeigen3-dev",
     "gmock": "libgmock-dev",
     "gmock_main": "libgmock-dev",
     "gtest": "libgtest-dev",
@@ -34,7 +37,9 @@ cc_library(
 _LIBRARY = """
 cc_library(
     name = "{name}",
+    hdrs = glob([folder + "/**" for folder in {folders}]),
     defines = {defines},
+    includes = {folders},
     linkopts = {linkopts},
 )
 """
@@ -46,6 +51,15 @@ def _archive(ctx, tool, name, flag):
     libdir = ctx.execute([tool, "--variable=libdir", name]).stdout.strip()
     archive = "lib%s.a" % flag[len("-l"):]
     return "-l:" + archive if ctx.path(libdir).get_child(archive).exists else flag
+
+def _header_folders(ctx, name, flags):
+    """What -I names, as folders of the repository."""
+    folders = []
+    for flag in flags:
+        if flag.startswith("-I"):
+            folders.append("include/%s/%d" % (name, len(folders)))
+            ctx.symlink(flag[len("-I"):], folders[-1])
+    return folders
 
 def _library(ctx, tool, name):
     result = ctx.execute([tool, "--cflags", "--libs", name])
@@ -62,7 +76,12 @@ def _library(ctx, tool, name):
         libs = (["-Wl,--push-state,--as-needed"] +
                 [_archive(ctx, tool, name, flag) for flag in libs] +
                 ["-Wl,--pop-state"])
-    return _LIBRARY.format(name = name, defines = repr(defines), linkopts = repr(libs))
+    return _LIBRARY.format(
+        name = name,
+        defines = repr(defines),
+        folders = repr(_header_folders(ctx, name, flags)),
+        linkopts = repr(libs),
+    )
 
 def _install_hint(packages):
     return "Install with: apt-get install %s (tools/packages.txt lists all)." % " ".join(packages)
