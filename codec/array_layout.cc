@@ -151,6 +151,22 @@ bool IsContiguous(const ArrayLayout& layout, size_t element_bytes, Order order) 
   return true;
 }
 
+ElementRow RowOf(const ArrayLayout& layout) {
+  ElementRow row = {.extent = 1, .stride = 0, .outer_axes = layout.rank()};
+  for (; row.outer_axes > 0; --row.outer_axes) {
+    const int64_t extent = layout.shape[row.outer_axes - 1];
+    const int64_t stride = layout.strides[row.outer_axes - 1];
+    if (extent == 1) continue;  // its stride may be anything
+    // Unsigned: of an array without elements, strides may be anything, too.
+    const uint64_t row_bytes =
+        static_cast<uint64_t>(row.extent) * static_cast<uint64_t>(row.stride);
+    if (row.extent != 1 && static_cast<uint64_t>(stride) != row_bytes) break;
+    if (row.extent == 1) row.stride = stride;
+    row.extent *= extent;
+  }
+  return row;
+}
+
 void CopyElements(const ArrayLayout& from_layout, const std::byte* from,
                   const ArrayLayout& to_layout, std::byte* to, size_t element_bytes) {
   if (ElementCount(from_layout.shape) == 0) return;

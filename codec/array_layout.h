@@ -69,6 +69,14 @@ ArrayLayout PackedLayout(const ArrayLayout& layout, size_t element_bytes);
 // without elements has both.
 bool IsContiguous(const ArrayLayout& layout, size_t element_bytes, Order order);
 
+// Of the axes from the last one on, as many as lie like a single one; the others count its rows.
+struct ElementRow {
+  int64_t extent;
+  int64_t stride;
+  size_t outer_axes;  // how many axes are left
+};
+ElementRow RowOf(const ArrayLayout& layout);
+
 // Copies each element of `from` to its place in `to`, at the speed of memory, big arrays by more
 // than one thread (strided_copy.h). REQUIRES: equal shapes; both layouts fit their memory, which
 // does not overlap; no two elements of `to` lie in the same place.

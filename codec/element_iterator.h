@@ -6,7 +6,7 @@
 // As with any range, a loop's array needs a name: a loop over *array.Slice(...) goes over a view
 // that is gone already.
 //
-// The last axes, as far as they lie like one, are a row: within it a step is an addition.
+// Within a row (RowOf in array_layout.h), a step is an addition.
 
 #ifndef SLABPIPE_CODEC_ELEMENT_ITERATOR_H_
 #define SLABPIPE_CODEC_ELEMENT_ITERATOR_H_
@@ -16,6 +16,7 @@
 #include <iterator>
 #include <type_traits>
 
+#include "absl/types/span.h"
 #include "slabpipe/codec/array_layout.h"
 
 namespace slabpipe {
@@ -35,12 +36,13 @@ class ElementIterator {
   ElementIterator() = default;
   // At the first element; after the last if there is none. `origin` is element (0, 0, ...).
   ElementIterator(const ArrayLayout& layout, Element* origin)
-      : layout_(&layout), origin_(reinterpret_cast<std::uintptr_t>(origin)), element_(origin_) {
-    JoinRow();
-    rows_left_ = 1;
-    for (size_t axis = 0; axis < outer_axes_; ++axis) rows_left_ *= layout.shape[axis];
-    if (row_extent_ == 0) rows_left_ = 0;
-    if (rows_left_ != 0) left_ = row_extent_;
+      : layout_(&layout),
+        row_(RowOf(layout)),
+        origin_(reinterpret_cast<std::uintptr_t>(origin)),
+        element_(origin_) {
+    if (ElementCount(layout.shape) == 0) return;
+    left_ = row_.extent;
+    rows_left_ = ElementCount(absl::MakeConstSpan(layout.shape).first(row_.outer_axes));
   }
   // After the last.
   static ElementIterator End() { return ElementIterator(); }
@@ -49,7 +51,7 @@ class ElementIterator {
   reference operator*() const { return *reinterpret_cast<Element*>(element_); }
   pointer operator->() const { return reinterpret_cast<Element*>(element_); }
   ElementIterator& operator++() {
-    element_ += static_cast<std::uintptr_t>(stride_);
+    element_ += static_cast<std::uintptr_t>(row_.stride);
     if (--left_ == 0) NextRow();
     return *this;
   }
@@ -63,32 +65,14 @@ class ElementIterator {
   }
 
  private:
-  // Of the axes from the last one on, as many as lie like one.
-  void JoinRow() {
-    outer_axes_ = layout_->rank();
-    while (outer_axes_ > 0) {
-      const size_t axis = outer_axes_ - 1;
-      const int64_t extent = layout_->shape[axis];
-      if (extent != 1) {
-        // Unsigned: where no element is reached, a stride may be any number.
-        const uint64_t row_bytes =
-            static_cast<uint64_t>(row_extent_) * static_cast<uint64_t>(stride_);
-        if (row_extent_ != 1 && static_cast<uint64_t>(layout_->strides[axis]) != row_bytes) return;
-        if (row_extent_ == 1) stride_ = layout_->strides[axis];
-        row_extent_ *= extent;
-      }
-      outer_axes_ = axis;
-    }
-  }
   // To the first element of the next row, found by the row's number: an iterator stays a few words
   // however many axes there are.
   void NextRow() {
     if (--rows_left_ == 0) return;
-    left_ = row_extent_;
-    ++row_;
+    left_ = row_.extent;
     element_ = origin_;
-    int64_t place = row_;
-    for (size_t axis = outer_axes_; axis-- > 0;) {
+    int64_t place = ++row_number_;
+    for (size_t axis = row_.outer_axes; axis-- > 0;) {
       const int64_t extent = layout_->shape[axis];
       const int64_t index = axis == 0 ? place : place % extent;
       element_ +=
@@ -98,15 +82,13 @@ class ElementIterator {
   }
 
   const ArrayLayout* layout_ = nullptr;
+  ElementRow row_ = {.extent = 0, .stride = 0, .outer_axes = 0};
   // Addresses are numbers: a step may lead out of the memory, where nothing is ever read.
   std::uintptr_t origin_ = 0;
   std::uintptr_t element_ = 0;
   int64_t left_ = 0;  // in this row, this element included
-  int64_t stride_ = 0;
-  int64_t row_extent_ = 1;
-  int64_t row_ = 0;
+  int64_t row_number_ = 0;
   int64_t rows_left_ = 0;  // this one included; 0 after the last element
-  size_t outer_axes_ = 0;
 };
 
 }  // namespace slabpipe

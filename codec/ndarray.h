@@ -198,13 +198,14 @@ class NdArray : public AnyNdArray {
     }
   }
   // The elements in row-major order, whatever the layout; see element_iterator.h for how long an
-  // iterator lives. ForEach and span() are faster.
+  // iterator lives. With short rows, ForEach is faster.
   ElementIterator<value_type> begin() const { return {layout(), data()}; }
   ElementIterator<value_type> end() const { return ElementIterator<value_type>::End(); }
   // Shows each element to `function`, in row-major order, whatever the layout.
   template <typename F>
   void ForEach(F function) const {
-    if (!empty()) VisitAxis(0, reinterpret_cast<std::uintptr_t>(data()), function);
+    if (empty()) return;
+    VisitRows(RowOf(layout()), 0, reinterpret_cast<std::uintptr_t>(data()), function);
   }
   // The elements in row-major order, whatever the layout.
   std::vector<Plain> ToVector() const;
@@ -266,13 +267,20 @@ class NdArray : public AnyNdArray {
     }
   }
   template <typename F>
-  void VisitAxis(size_t axis, std::uintptr_t element, F& function) const {
-    if (axis == rank()) {
-      function(*reinterpret_cast<value_type*>(element));
-      return;
-    }
-    for (int64_t i = 0; i < shape()[axis]; ++i) {
-      VisitAxis(axis + 1, element + static_cast<std::uintptr_t>(i * strides()[axis]), function);
+  void VisitRows(const ElementRow& row, size_t axis, std::uintptr_t element, F& function) const {
+    if (axis < row.outer_axes) {
+      for (int64_t i = 0; i < shape()[axis]; ++i) {
+        VisitRows(row, axis + 1, element + static_cast<std::uintptr_t>(i * strides()[axis]),
+                  function);
+      }
+    } else if (row.stride == sizeof(value_type)) {
+      auto* elements = reinterpret_cast<value_type*>(element);
+      for (int64_t i = 0; i < row.extent; ++i) function(elements[i]);
+    } else {
+      for (int64_t i = 0; i < row.extent; ++i) {
+        function(
+            *reinterpret_cast<value_type*>(element + static_cast<std::uintptr_t>(i * row.stride)));
+      }
     }
   }
   value_type* Element(absl::Span<const int64_t> index) const {

@@ -231,6 +231,34 @@ Canvas RandomCanvas(const Extents& shape, size_t element_bytes, std::mt19937& ra
   return canvas;
 }
 
+TEST(ReachOfTest, GoesFromTheLowestToTheHighestByte) {
+  const auto reach = [](Extents shape, Extents strides) {
+    const ByteReach found = *ReachOf({std::move(shape), std::move(strides)}, 8);
+    return std::pair(found.begin, found.end);
+  };
+  EXPECT_EQ(reach({}, {}), std::pair(int64_t{0}, int64_t{8}));
+  EXPECT_EQ(reach({3, 4}, {32, 8}), std::pair(int64_t{0}, int64_t{96}));
+  EXPECT_EQ(reach({3, 4}, {-32, 8}), std::pair(int64_t{-64}, int64_t{32}));
+  EXPECT_EQ(reach({3, 4}, {-32, -8}), std::pair(int64_t{-88}, int64_t{8}));
+  EXPECT_EQ(reach({5, 1}, {0, 1000}), std::pair(int64_t{0}, int64_t{8}));
+  EXPECT_FALSE(ReachOf({{2, 2}, {int64_t{1} << 62, int64_t{1} << 62}}, 8).has_value());
+  EXPECT_FALSE(ReachOf({{4}, {-(int64_t{1} << 62)}}, 8).has_value());
+}
+
+TEST(RowOfTest, JoinsTheLastAxesThatLieLikeOne) {
+  const auto row = [](Extents shape, Extents strides) {
+    const ElementRow found = RowOf({std::move(shape), std::move(strides)});
+    return std::vector<int64_t>{found.extent, found.stride, static_cast<int64_t>(found.outer_axes)};
+  };
+  EXPECT_THAT(row({}, {}), ElementsAre(1, 0, 0));
+  EXPECT_THAT(row({2, 3, 4}, {96, 32, 8}), ElementsAre(24, 8, 0));
+  EXPECT_THAT(row({2, 3, 4}, {8, 16, 48}), ElementsAre(4, 48, 2));
+  EXPECT_THAT(row({2, 3, 4}, {200, 32, 8}), ElementsAre(12, 8, 1));
+  EXPECT_THAT(row({2, 3, 1}, {-48, -16, 7}), ElementsAre(6, -16, 0));
+  EXPECT_THAT(row({2, 1, 3}, {24, 7, 8}), ElementsAre(6, 8, 0));
+  EXPECT_THAT(row({2, 3}, {0, 0}), ElementsAre(6, 0, 0));
+}
+
 TEST(CopyElementsTest, AgreesWithANaiveCopyOverRandomShapesAndStrides) {
   std::mt19937 random(20);
   for (int round = 0; round < 3000; ++round) {
