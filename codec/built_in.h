@@ -1,14 +1,33 @@
-// The codecs that slabpipe brings.
+// The codecs that come with slabpipe, and those together with one's own.
+//
+//   SessionOptions options = {.program = "lidar_worker",
+//                             .codecs = *CodecsWith<CloudCodec, SurveyCodec>()};
 
 #ifndef SLABPIPE_CODEC_BUILT_IN_H_
 #define SLABPIPE_CODEC_BUILT_IN_H_
 
+#include <memory>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "slabpipe/codec/registry.h"
 
 namespace slabpipe {
 
-// ndarray, record, sequence, dataset, and value as the fallback. Add your own behind them.
+// ndarray, record, sequence, map, variant, dataset; the fallback is value.
 CodecRegistry BuiltInCodecs();
+
+// Behind these, before the fallback, a codec of each of the given classes, in their order.
+// ALREADY_EXISTS or INVALID_ARGUMENT as CodecRegistry::Add.
+template <typename... C>
+absl::StatusOr<std::shared_ptr<const CodecRegistry>> CodecsWith() {
+  auto registry = std::make_shared<CodecRegistry>(BuiltInCodecs());
+  absl::Status status;
+  (status.Update(registry->Add(std::make_unique<C>())), ...);
+  if (!status.ok()) return status;
+  return std::shared_ptr<const CodecRegistry>(std::move(registry));
+}
 
 }  // namespace slabpipe
 
