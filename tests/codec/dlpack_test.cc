@@ -15,6 +15,7 @@
 #include "gtest/gtest.h"
 #include "slabpipe/codec/dlpack_abi.h"
 #include "slabpipe/codec/shared_array.h"
+#include "slabpipe/tests/codec/round_trip.h"
 #include "slabpipe/tests/codec/test_arrays.h"
 #include "slabpipe/tests/testing/status_matchers.h"
 #include "slabpipe/transport/memfd_segment.h"
@@ -165,6 +166,24 @@ TEST(ToDlpackTest, KeepsALeaseOnSharedMemoryPastThePool) {
   EXPECT_FALSE(watch.expired());
   pool.reset();
   EXPECT_EQ(ElementsOf(tensor->dl_tensor), want);
+  tensor.reset();
+  EXPECT_TRUE(watch.expired());
+}
+
+class DecodedDlpackTest : public tests::RoundTrip {};
+
+TEST_F(DecodedDlpackTest, KeepsWhatWasDecodedPastBothPeers) {
+  const NdArray<double> sent = Counting({30, 40}, Order::kColumnMajor);
+  absl::StatusOr<NdArray<const double>> got = FetchAs<NdArray<const double>>(sent);
+  ASSERT_THAT(got, IsOk());
+  ASSERT_TRUE(got->in_shared_memory());
+  const WeakBuffer watch(got->buffer());
+  Tensor tensor(*ToDlpack(*got));
+  EXPECT_EQ(tensor->flags, kDlpackReadOnly);
+  got = NdArray<const double>();
+  Restart();
+  EXPECT_FALSE(watch.expired());
+  EXPECT_EQ(ElementsOf(tensor->dl_tensor), NaiveElements(sent));
   tensor.reset();
   EXPECT_TRUE(watch.expired());
 }
