@@ -1,24 +1,28 @@
 """System libraries as Bazel targets, by way of pkg-config.
 
-`pkg_config_repository(name = "system")` makes one cc_library for each package that the table
-below names, and one for each public Abseil module: `@system//:absl_status`, `@system//:gtest`.
+`pkg_config_repository(name = "system")` makes one cc_library for each package that the tables
+below name, and one for each public Abseil module: `@system//:absl_status`, `@system//:gtest`.
 Most headers are in the compiler's own search path, and a target carries defines and link options
 only; a folder that pkg-config names beside that (Eigen's) is linked into the repository, and its
 headers are the target's.
 """
 
-# pkg-config's name -> the Debian package that brings it.
+# What the library needs: pkg-config's name -> the Debian package that brings it.
 _PACKAGES = {
     "absl_base": "libabsl-dev",
-    "benchmark": "libbenchmark-dev",
     "capnp": "libcapnp-dev",
-    "eigen3": "libeigen3-dev",
-    "gmock": "libgmock-dev",
-    "gmock_main": "libgmock-dev",
-    "gtest": "libgtest-dev",
-    "gtest_main": "libgtest-dev",
     "kj": "libcapnp-dev",
 }
+
+# What only tests, benchmarks and examples need: without it, there is no such target.
+_OPTIONAL = [
+    "benchmark",
+    "eigen3",
+    "gmock",
+    "gmock_main",
+    "gtest",
+    "gtest_main",
+]
 
 # Libraries without a .pc file of their own.
 _EXTRA = """
@@ -102,7 +106,7 @@ def _pkg_config_repository_impl(ctx):
     names = [
         name
         for name in found
-        if name in _PACKAGES or (name.startswith("absl_") and "_internal" not in name)
+        if name in _PACKAGES or name in _OPTIONAL or (name.startswith("absl_") and "_internal" not in name)
     ]
     ctx.file(
         "BUILD.bazel",

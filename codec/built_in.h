@@ -21,12 +21,19 @@ CodecRegistry BuiltInCodecs();
 // Behind these, before the fallback, a codec of each of the given classes, in their order.
 // ALREADY_EXISTS or INVALID_ARGUMENT as CodecRegistry::Add.
 template <typename... C>
-absl::StatusOr<std::shared_ptr<const CodecRegistry>> CodecsWith() {
-  auto registry = std::make_shared<CodecRegistry>(BuiltInCodecs());
+absl::StatusOr<CodecRegistry> RegistryWith() {
+  CodecRegistry registry = BuiltInCodecs();
   absl::Status status;
-  (status.Update(registry->Add(std::make_unique<C>())), ...);
+  (status.Update(registry.Add(std::make_unique<C>())), ...);
   if (!status.ok()) return status;
-  return std::shared_ptr<const CodecRegistry>(std::move(registry));
+  return registry;
+}
+// The same, to be shared: for SessionOptions::codecs.
+template <typename... C>
+absl::StatusOr<std::shared_ptr<const CodecRegistry>> CodecsWith() {
+  absl::StatusOr<CodecRegistry> registry = RegistryWith<C...>();
+  if (!registry.ok()) return registry.status();
+  return std::make_shared<const CodecRegistry>(*std::move(registry));
 }
 
 }  // namespace slabpipe
