@@ -8,8 +8,8 @@
 //   assert(watch.expired());                       // nobody here keeps the bytes any more
 //
 // Whoever stores a Buffer (an array does) has its bytes kept for as long; nothing else is to be
-// done about lifetimes. (The pool that a block came from pins it until it is cleared, before the next
-// message: a WeakBuffer counts that, too.)
+// done about lifetimes. (The pool that a block came from pins it until it is cleared, before the
+// next message: a WeakBuffer counts that, too.)
 
 #ifndef SLABPIPE_CODEC_BUFFER_H_
 #define SLABPIPE_CODEC_BUFFER_H_

@@ -13,9 +13,9 @@
 // read-only (NdArray<const T>): Copy() gives one's own.
 //
 // Memory. An array keeps its bytes for as long as it lives, and so do its copies and views,
-// whatever becomes of the session and the processes; Borrow is the exception and says so. An array that was
-// sent while it lay in shared memory is seen by the worker as it is, now and later: don't write to
-// it while the worker uses it.
+// whatever becomes of the session and the processes; Borrow is the exception and says so. An array
+// that was sent while it lay in shared memory is seen by the worker as it is, now and later: don't
+// write to it while the worker uses it.
 //
 // Thread-compatible: reading from several threads is fine.
 
@@ -127,7 +127,8 @@ class AnyNdArray {
 bool SameElements(const AnyNdArray& a, const AnyNdArray& b);
 
 // An array of T: any integer type, bool (its elements are Bool8), float, double, std::complex of
-// these; const T for one that may only be read. A thin view of AnyNdArray.
+// these, Float16, Bfloat16, FixedBytes<n>, FixedText<n>; const T for one that may only be read. A
+// thin view of AnyNdArray.
 template <ArrayElement T>
 class NdArray : public AnyNdArray {
  public:
@@ -184,8 +185,8 @@ class NdArray : public AnyNdArray {
   }
   absl::StatusOr<Plain> At(absl::Span<const int64_t> index) const;
 
-  // All elements in memory order, if there are no gaps (is_contiguous()). Of a view with gaps this is
-  // empty: use ForEach, or Copy() first.
+  // All elements in memory order, if there are no gaps (is_contiguous()). Of a view with gaps this
+  // is empty: use ForEach, or Copy() first.
   absl::Span<value_type> span() const {
     return is_contiguous() ? absl::Span<value_type>(data(), static_cast<size_t>(size()))
                            : absl::Span<value_type>();

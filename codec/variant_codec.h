@@ -1,4 +1,5 @@
-// VariantCodec: a value of one of several types, through the registry. Metadata: schemas/codecs.capnp, Variant.
+// VariantCodec: a value of one of several types, through the registry. Metadata:
+// schemas/codecs.capnp, Variant.
 
 #ifndef SLABPIPE_CODEC_VARIANT_CODEC_H_
 #define SLABPIPE_CODEC_VARIANT_CODEC_H_

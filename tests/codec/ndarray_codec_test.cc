@@ -562,5 +562,17 @@ TEST_F(NdArrayCodecTest, RefusesMetadataOfAnotherForm) {
               IsOk());
 }
 
+TEST_F(NdArrayCodecTest, SeedDefectEqualMessagesDoNotMakeSharedMemoryGrow) {
+  const AnyNdArray array = Private(ElementType::kFloat64, {1000});
+  ShmPoolStats after_ten;
+  for (int i = 0; i < 1000; ++i) {
+    ASSERT_THAT(Send(array), IsOk());
+    GiveBack();
+    if (i == 9) after_ten = main_->pool().stats();
+  }
+  EXPECT_EQ(main_->pool().stats().own.segments_created, after_ten.own.segments_created);
+  EXPECT_EQ(main_->pool().stats().own.bytes, after_ten.own.bytes);
+}
+
 }  // namespace
 }  // namespace slabpipe

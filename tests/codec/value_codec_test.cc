@@ -338,5 +338,22 @@ TEST_F(ValueCodecTest, SeedDefectTheFallbackDoesNotWriteOverTheSlab) {
   EXPECT_EQ(cost_.slabs_opened, 1u);
 }
 
+TEST_F(ValueCodecTest, SeedDefectASmallValueTakesNoSegment) {
+  for (const Value& value : {Value(7), Value("text"), Value(ValueMap{{"a", ValueList{1, 2.5}}})}) {
+    std::unique_ptr<Letter> letter = Write(value);
+    EXPECT_EQ(cost_, Cost{});
+    EXPECT_EQ(letter->table().getSegments().size(), 0u);
+    EXPECT_TRUE(letter->descriptors.empty());
+    EXPECT_THAT(worker_->Read(*letter), IsOk());
+  }
+}
+
+// A program in the format that the seed's fallback runs: here it is bytes, or a text, and remains so.
+TEST_F(ValueCodecTest, SeedDefectTheFallbackExecutesNothing) {
+  const std::string program = "cos\nsystem\n(S'exit 1'\ntR.";
+  EXPECT_EQ(Fetch(Value(Bytes{program}))->bytes()->data, program);
+  EXPECT_EQ(*Fetch(Value(program))->text(), program);
+}
+
 }  // namespace
 }  // namespace slabpipe

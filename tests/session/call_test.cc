@@ -130,6 +130,31 @@ TEST_F(CallTest, ViewsComeBackWithTheirElements) {
   EXPECT_EQ(Echo<NdArray<const double>>("echo.doubles", view).ToVector(), view.ToVector());
 }
 
+TEST_F(CallTest, ColumnMajorStridedAndReversedArraysEchoBitEqualWithTheirStrides) {
+  NdArray<double> columns = *session.NewArray<double>({5, 7}, Order::kColumnMajor);
+  NdArray<double> cube = *session.NewArray<double>({6, 8, 10});
+  NdArray<double> line = *session.NewArray<double>({100});
+  double next = 0.1;
+  for (const NdArray<double>& array : {columns, cube, line}) {
+    for (double& element : array) element = next *= -1.01;
+  }
+  const NdArray<double> strided = *cube.Slice(0, 1, 6, 2)->Slice(1, 0, 8, 3)->Slice(2, 9, -1, -4);
+  const NdArray<double> reversed = *line.Slice(0, 99, -1, -1);
+  const uint64_t copies = session.stats().pool.copies;
+  for (const NdArray<double>& sent : {columns, strided, reversed}) {
+    const AnyNdArray back = Echo<AnyNdArray>("echo.array", sent);
+    EXPECT_TRUE(SameElements(back, sent)) << sent.Describe();
+    EXPECT_EQ(back.strides(), sent.strides()) << sent.Describe();
+  }
+  EXPECT_EQ(session.stats().pool.copies, copies);
+  // From private memory the order is kept, too, and gaps are closed.
+  const NdArray<double> mine = *strided.Copy(Order::kColumnMajor);
+  const AnyNdArray back = Echo<AnyNdArray>("echo.array", mine);
+  EXPECT_TRUE(SameElements(back, mine));
+  EXPECT_EQ(back.strides(), mine.strides());
+  EXPECT_EQ(session.stats().pool.copies, copies + 1);
+}
+
 TEST_F(CallTest, VectorsComeBackAsTheyWent) {
   EXPECT_THAT(Echo<std::vector<double>>("echo.vector", std::vector<double>{1, 2.5}),
               ElementsAre(1, 2.5));
