@@ -103,7 +103,8 @@ class Encoder {
 
   // A block of `size_bytes`, to be filled before Encode returns. Blocks are numbered 0, 1, ... in
   // the order in which they are added, empty ones too. One that is `temporary` is given back as
-  // soon as the value has been decoded: what is decoded from it must be a copy. RESOURCE_EXHAUSTED.
+  // soon as the value has been decoded, if Decode takes it by BytesToCopy or TakeBuffer.
+  // RESOURCE_EXHAUSTED.
   absl::StatusOr<absl::Span<std::byte>> AddBlock(size_t size_bytes, bool temporary = false);
   // A buffer as a block: by reference if it lies in shared memory that this message may refer to,
   // by copy otherwise.
@@ -159,9 +160,11 @@ class Decoder {
       : message_(message), payload_(payload) {}
 
   size_t block_count() const { return payload_.getRefCount(); }
-  // The content of block `index`. Of a temporary block: valid until Decode returns. Otherwise: as
-  // long as what Decode returns. INVALID_ARGUMENT if there is no such block.
+  // The content of block `index`, valid as long as what Decode returns. INVALID_ARGUMENT if there
+  // is no such block.
   absl::StatusOr<absl::Span<const std::byte>> Bytes(size_t index);
+  // The same, valid until Decode returns, for what is copied: the value does not keep the block.
+  absl::StatusOr<absl::Span<const std::byte>> BytesToCopy(size_t index);
   // The same as elements of T; also INVALID_ARGUMENT if the size is no multiple of T's.
   template <typename T>
   absl::StatusOr<absl::Span<const T>> Elements(size_t index);

@@ -132,11 +132,19 @@ absl::StatusOr<Block> Decoder::FindBlock(size_t index) const {
 
 void Decoder::Use(const std::shared_ptr<const Lease>& lease) { AddLease(lease, used_); }
 
+// A temporary block is kept, too: what is temporary the peer says, and a codec may point into it.
 absl::StatusOr<absl::Span<const std::byte>> Decoder::Bytes(size_t index) {
   const absl::StatusOr<Block> block = FindBlock(index);
   if (!block.ok()) return block.status();
   if (block->lease() == nullptr) return absl::Span<const std::byte>();
-  if (!block->temporary()) Use(block->lease());
+  Use(block->lease());
+  return block->content();
+}
+
+absl::StatusOr<absl::Span<const std::byte>> Decoder::BytesToCopy(size_t index) {
+  const absl::StatusOr<Block> block = FindBlock(index);
+  if (!block.ok()) return block.status();
+  if (block->lease() == nullptr) return absl::Span<const std::byte>();
   return block->content();
 }
 

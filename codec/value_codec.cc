@@ -54,7 +54,7 @@ absl::StatusOr<Value> ValueCodec::Decode(Decoder& decoder) const {
           absl::StrCat("a text lies in block ", block, ", not in the next one, ", next_block));
     }
     ++next_block;
-    absl::StatusOr<absl::Span<const std::byte>> bytes = decoder.Bytes(block);
+    absl::StatusOr<absl::Span<const std::byte>> bytes = decoder.BytesToCopy(block);
     if (!bytes.ok()) return bytes.status();
     return std::string(reinterpret_cast<const char*>(bytes->data()), bytes->size());
   };

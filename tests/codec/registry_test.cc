@@ -303,6 +303,17 @@ TEST_F(UserCodecTest, Behaviour5AlsoInsideRecordsAndLists) {
   EXPECT_TRUE(watch.expired());
 }
 
+TEST_F(UserCodecTest, I5AViewKeepsItsBlockAlsoIfThePeerCallsItTemporary) {
+  Register<CloudViewCodec>();
+  std::unique_ptr<Letter> letter = Write(CloudView{"roof", points_});
+  letter->table().getRefs()[0].setTemporary(true);
+  const absl::StatusOr<Object> cloud = worker_->Read(*letter);
+  ASSERT_THAT(cloud, IsOk());
+  EXPECT_EQ(cloud->leases().size(), 1u);
+  EXPECT_EQ(worker_->pool().stats().peer.leases, 1u) << "its bytes could be unmapped";
+  EXPECT_THAT(cloud->get<CloudView>()->points, ElementsAre(1, 2, 3, 4));
+}
+
 TEST_F(UserCodecTest, I2AViewOutlivesBothPools) {
   Register<CloudViewCodec>();
   const Leased<CloudView> cloud = *Fetch(CloudView{"roof", points_});
