@@ -65,6 +65,43 @@ def slabpipe_cc_benchmark(name, srcs, deps = [], copts = [], visibility = None, 
         **kwargs
     )
 
+def slabpipe_cc_fuzz_target(name, srcs, corpus, replay_main, deps = [], local_defines = [], **kwargs):
+    """A fuzz target: `srcs` define LLVMFuzzerTestOneInput; `corpus` are the files of corpus/<name>.
+
+    Makes <name>_fuzzer, a libFuzzer program, which only --config=fuzz can build (tools/fuzz runs
+    it); and <name>_replay_test, which runs the same code over the corpus, in any configuration.
+    """
+    native.cc_library(
+        name = name + "_fuzz_target",
+        testonly = True,
+        srcs = srcs,
+        copts = _COPTS,
+        linkstatic = True,
+        local_defines = local_defines,
+        visibility = ["//visibility:private"],
+        deps = deps,
+        alwayslink = True,
+    )
+    native.cc_binary(
+        name = name + "_fuzzer",
+        testonly = True,
+        linkopts = ["-fsanitize=fuzzer"],
+        tags = ["manual"],
+        deps = [":" + name + "_fuzz_target"],
+        **kwargs
+    )
+    native.cc_test(
+        name = name + "_replay_test",
+        size = "small",
+        args = ["%s/corpus/%s" % (native.package_name(), name)],
+        data = corpus,
+        deps = [
+            ":" + name + "_fuzz_target",
+            replay_main,
+        ],
+        **kwargs
+    )
+
 def slabpipe_example_test(name, example, args = [], size = "small", visibility = None, **kwargs):
     """Runs the program `example` with `args`; passes if it exits with 0."""
     native.sh_test(

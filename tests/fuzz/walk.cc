@@ -1,0 +1,226 @@
+#include "slabpipe/tests/fuzz/walk.h"
+
+#include <array>
+#include <complex>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <unordered_map>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "slabpipe/codec/binding.h"
+#include "slabpipe/codec/dataset.h"
+#include "slabpipe/codec/fixed_width.h"
+#include "slabpipe/codec/float16.h"
+#include "slabpipe/codec/models.h"
+#include "slabpipe/codec/ndarray.h"
+#include "slabpipe/codec/record.h"
+#include "slabpipe/codec/value.h"
+#include "slabpipe/tests/fuzz/check.h"
+#include "slabpipe/tests/fuzz/sample_types.h"
+
+namespace slabpipe::fuzz {
+namespace {
+
+// Where what has been read goes, so that no compiler leaves the reading out.
+volatile uint64_t sink;
+
+void ReadBytes(const void* data, size_t size_bytes) {
+  uint64_t sum = 0;
+  for (size_t i = 0; i < size_bytes; ++i) sum += static_cast<const unsigned char*>(data)[i];
+  sink = sum;
+}
+
+template <typename T>
+void ReadElements(const NdArray<const T>& array) {
+  using Element = typename NdArray<const T>::value_type;
+  int64_t count = 0;
+  array.ForEach([&](Element& element) {
+    ReadBytes(&element, sizeof(element));
+    ++count;
+  });
+  FUZZ_CHECK(count == array.size(), array.Describe());
+  FUZZ_CHECK(static_cast<int64_t>(array.ToVector().size()) == count, array.Describe());
+  ReadBytes(array.span().data(), array.span().size() * sizeof(Element));
+}
+
+template <typename T>
+bool ReadIfOf(const AnyNdArray& array) {
+  if (array.element_type() != kElementTypeOf<T>) return false;
+  const auto typed = NdArray<const T>::FromAny(array);
+  FUZZ_CHECK(typed.ok(), typed.status().ToString());
+  ReadElements<T>(*typed);
+  return true;
+}
+
+template <typename... T>
+bool ReadAsOneOf(const AnyNdArray& array) {
+  return (ReadIfOf<T>(array) || ...);
+}
+
+void WalkViews(const AnyNdArray& array) {
+  const absl::StatusOr<AnyNdArray> copy = array.Copy();
+  FUZZ_CHECK(copy.ok(), copy.status().ToString());
+  FUZZ_CHECK(SameElements(array, *copy), array.Describe());
+  FUZZ_CHECK(SameElements(array.Transpose().Transpose(), *copy), array.Describe());
+  for (size_t axis = 0; axis < array.rank(); ++axis) {
+    const int64_t extent = array.shape()[axis];
+    const auto reversed = array.Slice(axis, extent - 1, -1, -1);
+    if (extent == 0 || !reversed.ok()) continue;
+    FUZZ_CHECK(SameElements(*reversed->Slice(axis, extent - 1, -1, -1), *copy), array.Describe());
+  }
+}
+
+void WalkFixedWidth(const AnyNdArray& array) {
+  const bool text = array.element_type().kind() == ElementType::kText;
+  const auto items = text ? TextsOf(array) : BytesOf(array);
+  CheckMisfit(items.status());
+  FUZZ_CHECK(items.ok() || text, items.status().ToString());
+  FUZZ_CHECK(!items.ok() || static_cast<int64_t>(items->size()) == array.size(), array.Describe());
+  ReadIfOf<FixedBytes<3>>(array);
+  ReadIfOf<FixedText<2>>(array);
+}
+
+void WalkArray(const AnyNdArray& array) {
+  if (array.element_type().has_fixed_width()) {
+    WalkFixedWidth(array);
+  } else {
+    FUZZ_CHECK(
+        (ReadAsOneOf<bool, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t,
+                     float, double, std::complex<float>, std::complex<double>, Float16, Bfloat16>(
+            array)),
+        "an element type that the fuzzers don't know: " + array.Describe());
+  }
+  WalkViews(array);
+}
+
+void WalkItems(const Value& value) {
+  if (value.text() != nullptr) FUZZ_CHECK(IsValidUtf8(*value.text()), "a text is not UTF-8");
+  if (value.list() != nullptr) {
+    for (const Value& item : *value.list()) WalkItems(item);
+  }
+  if (value.map() == nullptr) return;
+  for (const auto& [key, item] : *value.map()) {
+    FUZZ_CHECK(value.map()->Find(key) == &item, "a key is there twice");
+    WalkItems(item);
+  }
+}
+
+void WalkValue(const Value& value) {
+  sink = value.DebugString().size();
+  WalkItems(value);
+}
+
+void WalkAttributes(const ValueMap& attributes) { WalkValue(Value(attributes)); }
+
+void WalkVariable(const DatasetGroup& group, const DatasetVariable& variable) {
+  WalkAttributes(variable.attributes);
+  const std::vector<int64_t> shape = variable.shape();
+  FUZZ_CHECK(shape.size() == variable.dimensions.size(), variable.name);
+  for (size_t axis = 0; axis < shape.size(); ++axis) {
+    FUZZ_CHECK(group.Extent(variable.dimensions[axis]) == shape[axis], variable.name);
+  }
+  CheckMisfit(variable.Array<const float>().status());
+  if (variable.array() != nullptr) WalkArray(*variable.array());
+  if (variable.labels() != nullptr) {
+    for (const std::string& label : *variable.labels()) ReadBytes(label.data(), label.size());
+  }
+}
+
+void WalkDataset(const Dataset& dataset) {
+  sink = dataset.DebugString().size();
+  WalkAttributes(dataset.attributes());
+  for (const DatasetGroup& group : dataset.groups()) {
+    FUZZ_CHECK(dataset.FindGroup(group.name()) == &group, group.name());
+    WalkAttributes(group.attributes());
+    for (const DatasetVariable& variable : group.coordinates()) {
+      FUZZ_CHECK(group.FindCoordinate(variable.name) == &variable, variable.name);
+      WalkVariable(group, variable);
+    }
+    for (const DatasetVariable& variable : group.variables()) {
+      FUZZ_CHECK(dataset.Find(group.name(), variable.name) == &variable, variable.name);
+      WalkVariable(group, variable);
+    }
+  }
+}
+
+void WalkCloud(const Cloud& cloud) {
+  WalkValue(cloud.settings);
+  ReadBytes(cloud.points.data(), cloud.points.size() * sizeof(float));
+  ReadBytes(cloud.raw.data(), cloud.raw.size());
+  ReadBytes(cloud.image.data(), cloud.image.size_bytes());
+}
+
+void WalkContent(const Object& object);
+
+void WalkMap(const DynamicMap& map) {
+  for (const auto& [key, value] : map.entries) {
+    WalkValue(key);
+    FUZZ_CHECK(map.Find(key) == &value, "a key is there twice: " + key.DebugString());
+    WalkContent(value);
+  }
+}
+
+// Of an object and of those in it.
+void WalkContent(const Object& object) {
+  if (const auto* array = object.get<AnyNdArray>()) return WalkArray(*array);
+  if (const auto* value = object.get<Value>()) return WalkValue(*value);
+  if (const auto* dataset = object.get<Dataset>()) return WalkDataset(*dataset);
+  if (const auto* cloud = object.get<Cloud>()) {
+    WalkCloud(*cloud);
+    for (const Object& child : cloud->children) WalkContent(child);
+    return;
+  }
+  if (const auto* map = object.get<DynamicMap>()) return WalkMap(*map);
+  if (const auto* variant = object.get<DynamicVariant>()) return WalkContent(variant->value);
+  if (const auto* record = object.get<DynamicRecord>()) {
+    for (const auto& [name, field] : record->fields) {
+      FUZZ_CHECK(record->Find(name) == &field, "a field is there twice: " + name);
+      WalkContent(field);
+    }
+    return;
+  }
+  const auto* list = object.get<ObjectList>();
+  FUZZ_CHECK(list != nullptr, "a type that the fuzzers don't know: " + object.type().name());
+  for (const Object& item : list->items) WalkContent(item);
+}
+
+template <typename... T>
+void MakeEach(const Object& object) {
+  (CheckMisfit(FromObject<T>(object).status()), ...);
+}
+
+// Fields that the struct does not know live on in it.
+void MakeFit(const Object& object) {
+  const absl::StatusOr<Fit> fit = FromObject<Fit>(object);
+  CheckMisfit(fit.status());
+  if (!fit.ok()) return;
+  for (const auto& [name, field] : fit->unknown.fields) WalkContent(field);
+}
+
+enum class Color : uint8_t { kRed, kGreen };
+
+}  // namespace
+
+void Walk(const Object& object) {
+  WalkContent(object);
+  MakeFit(object);
+  MakeEach<bool, int8_t, uint64_t, float, Color, std::string, Value, ValueList, ValueMap>(object);
+  MakeEach<AnyNdArray, NdArray<const double>, std::vector<int32_t>, std::vector<bool>,
+           std::array<float, 3>>(object);
+  MakeEach<std::vector<std::string>, std::vector<std::vector<double>>, std::vector<Object>,
+           std::pair<int, std::string>, std::tuple<double, Value, Object>, std::vector<Fit>,
+           std::array<std::string, 2>>(object);
+  MakeEach<std::map<std::string, double>, std::unordered_map<int, std::string>,
+           std::map<Color, std::vector<float>>, std::map<std::string, Object>>(object);
+  MakeEach<std::variant<std::monostate, double, std::string, std::vector<double>>,
+           std::optional<double>, std::variant<Fit, Object>>(object);
+  MakeEach<Dataset, Cloud, std::vector<std::optional<Cloud>>>(object);
+}
+
+}  // namespace slabpipe::fuzz
