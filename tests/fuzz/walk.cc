@@ -15,6 +15,7 @@
 
 #include "slabpipe/codec/binding.h"
 #include "slabpipe/codec/dataset.h"
+#include "slabpipe/codec/dlpack.h"
 #include "slabpipe/codec/fixed_width.h"
 #include "slabpipe/codec/float16.h"
 #include "slabpipe/codec/models.h"
@@ -46,6 +47,11 @@ void ReadElements(const NdArray<const T>& array) {
   });
   FUZZ_CHECK(count == array.size(), array.Describe());
   FUZZ_CHECK(static_cast<int64_t>(array.ToVector().size()) == count, array.Describe());
+  for (const Element& element : array) {
+    ReadBytes(&element, sizeof(element));
+    --count;
+  }
+  FUZZ_CHECK(count == 0, array.Describe());
   ReadBytes(array.span().data(), array.span().size() * sizeof(Element));
 }
 
@@ -63,6 +69,16 @@ bool ReadAsOneOf(const AnyNdArray& array) {
   return (ReadIfOf<T>(array) || ...);
 }
 
+// To another library and back.
+void WalkDlpack(const AnyNdArray& array, const AnyNdArray& copy) {
+  const absl::StatusOr<DLManagedTensorVersioned*> tensor = ToDlpack(array);
+  CheckMisfit(tensor.status());
+  if (!tensor.ok()) return;
+  const absl::StatusOr<AnyNdArray> back = FromDlpack(*tensor);
+  FUZZ_CHECK(back.ok(), back.status().ToString());
+  FUZZ_CHECK(SameElements(*back, copy), array.Describe());
+}
+
 void WalkViews(const AnyNdArray& array) {
   const absl::StatusOr<AnyNdArray> copy = array.Copy();
   FUZZ_CHECK(copy.ok(), copy.status().ToString());
@@ -73,7 +89,15 @@ void WalkViews(const AnyNdArray& array) {
     const auto reversed = array.Slice(axis, extent - 1, -1, -1);
     if (extent == 0 || !reversed.ok()) continue;
     FUZZ_CHECK(SameElements(*reversed->Slice(axis, extent - 1, -1, -1), *copy), array.Describe());
+    FUZZ_CHECK(array.Select(axis, extent - 1)->rank() == array.rank() - 1, array.Describe());
   }
+  const absl::StatusOr<AnyNdArray> flat = array.Reshape({-1});
+  FUZZ_CHECK(flat.ok() || absl::IsFailedPrecondition(flat.status()), flat.status().ToString());
+  if (array.IsRowMajor() && !array.empty()) {
+    FUZZ_CHECK(SameElements(*flat->Reshape(array.shape()), *copy), array.Describe());
+  }
+  FUZZ_CHECK(array.Squeeze().size() == array.size(), array.Describe());
+  WalkDlpack(array, *copy);
 }
 
 void WalkFixedWidth(const AnyNdArray& array) {
