@@ -538,7 +538,7 @@ TEST_F(UserCodecTest, ATypeThatOwnsItsBytesComesWithoutALease) {
   const absl::StatusOr<Matrix> got = Fetch(Matrix{2, {1, 2, 3, 4}});
   ASSERT_THAT(got, IsOk());
   EXPECT_EQ(got->rows, 2);
-  EXPECT_THAT(got->elements, testing::ElementsAre(1, 2, 3, 4));
+  EXPECT_THAT(got->elements, ::testing::ElementsAre(1, 2, 3, 4));
 }
 
 struct Signed {
