@@ -1,7 +1,7 @@
 // Conformance: whether a codec keeps its contract, asked from all sides. For any test framework.
 //
 //   TEST(CloudCodec, Conforms) {
-//     slabpipe::testing::Conformance<Cloud> conformance;
+//     slabpipe::codec_testing::Conformance<Cloud> conformance;
 //     conformance.registry = [] {
 //       CodecRegistry registry = BuiltInCodecs();
 //       registry.Add(std::make_unique<CloudCodec>()).IgnoreError();
@@ -77,7 +77,7 @@
 #include "slabpipe/codec/testing/loopback.h"
 #include "slabpipe/transport/shm_pool.h"
 
-namespace slabpipe::testing {
+namespace slabpipe::codec_testing {
 
 namespace internal {
 
@@ -229,6 +229,6 @@ absl::Status Conformance<T>::Run() const {
   return internal::CheckConformance(spec);
 }
 
-}  // namespace slabpipe::testing
+}  // namespace slabpipe::codec_testing
 
 #endif  // SLABPIPE_CODEC_TESTING_CONFORMANCE_H_

@@ -12,7 +12,7 @@
 #include "slabpipe/codec/testing/conformance_link.h"
 #include "slabpipe/codec/testing/corruption.h"
 
-namespace slabpipe::testing::internal {
+namespace slabpipe::codec_testing::internal {
 namespace {
 
 using Direction = Link::Direction;
@@ -269,4 +269,4 @@ absl::Status CheckConformance(const ConformanceSpec& spec) {
   return absl::OkStatus();
 }
 
-}  // namespace slabpipe::testing::internal
+}  // namespace slabpipe::codec_testing::internal

@@ -18,7 +18,7 @@
 #include "slabpipe/codec/testing/loopback.h"
 #include "slabpipe/transport/shm_pool.h"
 
-namespace slabpipe::testing::internal {
+namespace slabpipe::codec_testing::internal {
 
 // A value under test, or one that was decoded, its type hidden.
 class Item {
@@ -44,6 +44,6 @@ struct ConformanceSpec {
 // All checks; returns what Conformance::Run does.
 absl::Status CheckConformance(const ConformanceSpec& spec);
 
-}  // namespace slabpipe::testing::internal
+}  // namespace slabpipe::codec_testing::internal
 
 #endif  // SLABPIPE_CODEC_TESTING_CONFORMANCE_CHECKS_H_

@@ -12,7 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "slabpipe/codec/testing/corruption.h"
 
-namespace slabpipe::testing::internal {
+namespace slabpipe::codec_testing::internal {
 namespace {
 
 void Append(const void* bytes, size_t size, std::string& to) {
@@ -202,4 +202,4 @@ Usage Link::usage() {
           .receiver_leases = receiver.peer.leases};
 }
 
-}  // namespace slabpipe::testing::internal
+}  // namespace slabpipe::codec_testing::internal

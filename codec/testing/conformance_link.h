@@ -18,7 +18,7 @@
 #include "slabpipe/codec/testing/conformance_checks.h"
 #include "slabpipe/codec/testing/loopback.h"
 
-namespace slabpipe::testing::internal {
+namespace slabpipe::codec_testing::internal {
 
 // Runs `step`; an exception becomes UNKNOWN, which no step returns by right.
 absl::Status Guarded(absl::FunctionRef<absl::Status()> step);
@@ -115,6 +115,6 @@ absl::Status Failed(absl::string_view check, absl::string_view detail);
 // The same for a step that should have been OK. OK if it was.
 absl::Status Failed(absl::string_view check, absl::string_view step, const absl::Status& status);
 
-}  // namespace slabpipe::testing::internal
+}  // namespace slabpipe::codec_testing::internal
 
 #endif  // SLABPIPE_CODEC_TESTING_CONFORMANCE_LINK_H_

@@ -9,7 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace slabpipe::testing::internal {
+namespace slabpipe::codec_testing::internal {
 namespace {
 
 using RefBuilder = schemas::ShmRef::Builder;
@@ -252,4 +252,4 @@ bool ByteChanges::has_temporary_blocks() const {
                      [](const Block& block) { return block.temporary(); });
 }
 
-}  // namespace slabpipe::testing::internal
+}  // namespace slabpipe::codec_testing::internal

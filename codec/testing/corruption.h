@@ -21,7 +21,7 @@
 #include "slabpipe/codec/testing/loopback.h"
 #include "slabpipe/transport/block.h"
 
-namespace slabpipe::testing::internal {
+namespace slabpipe::codec_testing::internal {
 
 // Number `i` of `taken` that are spread evenly over `count`. They never fall into step with a
 // pattern that repeats. REQUIRES: i < taken <= count.
@@ -79,6 +79,6 @@ class ByteChanges {
   std::vector<Saved> saved_;
 };
 
-}  // namespace slabpipe::testing::internal
+}  // namespace slabpipe::codec_testing::internal
 
 #endif  // SLABPIPE_CODEC_TESTING_CORRUPTION_H_

@@ -11,7 +11,7 @@
 #include "slabpipe/codec/testing/conformance_link.h"
 #include "slabpipe/codec/testing/corruption.h"
 
-namespace slabpipe::testing::internal {
+namespace slabpipe::codec_testing::internal {
 namespace {
 
 constexpr size_t kChecks = 5;  // among which the corruptions are divided
@@ -227,4 +227,4 @@ absl::Status CheckHostileMessages(Checker& checker, size_t item) {
   return absl::OkStatus();
 }
 
-}  // namespace slabpipe::testing::internal
+}  // namespace slabpipe::codec_testing::internal

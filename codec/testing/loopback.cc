@@ -12,7 +12,7 @@
 #include "slabpipe/transport/memfd_segment.h"
 #include "slabpipe/transport/message_memory.h"
 
-namespace slabpipe::testing {
+namespace slabpipe::codec_testing {
 namespace {
 
 // How many words each of the message's segments has so far.
@@ -129,4 +129,4 @@ absl::Status Peer::Decode(IncomingMessage& message, std::vector<Object>& objects
   return absl::OkStatus();
 }
 
-}  // namespace slabpipe::testing
+}  // namespace slabpipe::codec_testing

@@ -33,7 +33,7 @@
 #include "slabpipe/transport/shm_pool.h"
 #include "slabpipe/transport/unique_fd.h"
 
-namespace slabpipe::testing {
+namespace slabpipe::codec_testing {
 
 // A message that has been written and not yet read: a request, its arguments being the values. Can
 // be changed until it is read, and must be read once: the sender counts on its grants' return.
@@ -140,6 +140,6 @@ class Peer {
   PeerCodecs peer_codecs_;
 };
 
-}  // namespace slabpipe::testing
+}  // namespace slabpipe::codec_testing
 
 #endif  // SLABPIPE_CODEC_TESTING_LOOPBACK_H_

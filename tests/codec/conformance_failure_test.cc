@@ -23,7 +23,7 @@
 namespace slabpipe::tests {
 namespace {
 
-using ::slabpipe::testing::Conformance;
+using ::slabpipe::codec_testing::Conformance;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 

@@ -26,8 +26,8 @@
 namespace slabpipe::tests {
 namespace {
 
-using ::slabpipe::testing::Conformance;
-using ::slabpipe::testing::Peer;
+using ::slabpipe::codec_testing::Conformance;
+using ::slabpipe::codec_testing::Peer;
 
 // Arrays: private ones are copied once; what lies in shared memory is not.
 

@@ -38,8 +38,8 @@
 
 namespace slabpipe::tests {
 
-using ::slabpipe::testing::Letter;
-using ::slabpipe::testing::Peer;
+using ::slabpipe::codec_testing::Letter;
+using ::slabpipe::codec_testing::Peer;
 
 // What one Write cost its sender.
 struct Cost {
