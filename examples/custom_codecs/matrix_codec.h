@@ -37,6 +37,7 @@ class MatrixCodec : public slabpipe::CodecFor<Eigen::MatrixXd> {
       return absl::InvalidArgumentError(absl::StrCat("a matrix of ", array->rank(), " axes"));
     }
     Eigen::MatrixXd matrix(array->shape()[0], array->shape()[1]);
+    if (array->empty()) return matrix;  // it may say that it has 2^50 columns, of nothing
     for (Eigen::Index j = 0; j < matrix.cols(); ++j) {
       for (Eigen::Index i = 0; i < matrix.rows(); ++i) matrix(i, j) = (*array)(i, j);
     }
