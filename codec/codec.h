@@ -255,6 +255,8 @@ class CodecFor : public Codec {
 template <typename T>
 absl::StatusOr<absl::Span<const T>> Decoder::Elements(size_t index) {
   static_assert(std::is_trivially_copyable_v<T>);
+  static_assert(!std::is_same_v<std::remove_cv_t<T>, bool>,
+                "a bool that is neither 0 nor 1 is undefined behaviour to read: use Bool8");
   absl::StatusOr<absl::Span<const std::byte>> bytes = Bytes(index);
   if (!bytes.ok()) return bytes.status();
   if (bytes->size() % sizeof(T) != 0) {

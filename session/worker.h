@@ -60,6 +60,8 @@ class Worker {
   }
   // A codec of your own; main needs the same. Mistakes as above.
   void AddCodec(std::unique_ptr<Codec> codec);
+  // All of them, to put one in front, or to replace the fallback, before Serve.
+  CodecRegistry& codecs() { return codecs_; }
 
   // Serves main until the end. Returns the exit code for main(): 0 if main asked for the end; 2,
   // with a message on stderr, if this program was not started by a main, or was put together

@@ -236,7 +236,7 @@ int64_t Counter() {
 }
 
 void RegisterAll(Worker& worker) {
-  worker.AddCodec(std::make_unique<CloudCodec>());
+  worker.codecs().AddFirst(std::make_unique<CloudCodec>()).IgnoreError();
 
   worker.Register("echo.value", [](const Value& x) { return x; }, "Any small value.", {"x"});
   worker.Register("echo.flag", [](bool x) { return x; });
