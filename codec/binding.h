@@ -4,8 +4,9 @@
 // compile time:
 //
 //   C++ type                                                  model          codec
-//   bool, integers, enums, float, double, std::string,
-//     Bytes, Value, ValueList, ValueMap                       Value          value
+//   bool, integers, enums, float, double, std::string
+//     (to be sent, also string_view and char*), Bytes,
+//     Value, ValueList, ValueMap                              Value          value
 //   NdArray<T>, AnyNdArray; std::vector, std::array (and,
 //     to be sent, absl::Span) of array elements               AnyNdArray     ndarray
 //   std::vector, std::array, std::pair, std::tuple of

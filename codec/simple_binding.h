@@ -6,6 +6,7 @@
 
 #include <concepts>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -159,12 +160,20 @@ struct Binding<std::monostate> {
   }
 };
 
-// Texts that are not std::string can be sent, not received.
+// Texts that are not std::string can be sent, not received. (std::string_view may, or may not, be
+// absl::string_view.)
 template <typename T>
-requires std::convertible_to<T, absl::string_view> &&(!ValueLike<T>)struct Binding<T> {
+concept TextView = (std::convertible_to<T, absl::string_view> ||
+                    std::same_as<T, std::string_view>)&&!ValueLike<T>;
+
+template <TextView T>
+struct Binding<T> {
   static constexpr bool kOwnsItsBytes = true;
   static absl::Status Visit(const T& text, ModelVisitor visit) {
-    return visit(AnyRef::To(Value(absl::string_view(text))));
+    if constexpr (std::is_pointer_v<T>) {
+      if (text == nullptr) return absl::InvalidArgumentError("a null pointer is no text");
+    }
+    return visit(AnyRef::To(Value(std::string(text))));
   }
 };
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <unordered_map>
 #include <utility>
@@ -66,6 +67,16 @@ TEST_F(CompositeTest, ArraysOfAKnownSizeAreOneArray) {
               StatusIs(kInvalid, "it is a list of 1, wanted one of 3"));
   EXPECT_THAT(Fetch(std::array<bool, 2>{true, false}), IsOkAndHolds(ElementsAre(true, false)));
   EXPECT_THAT(Fetch(std::array<int, 0>{}), IsOkAndHolds(IsEmpty()));
+}
+
+TEST_F(CompositeTest, TextsOfEveryKindAreSent) {
+  EXPECT_THAT(FetchAs<std::string>("literal"), IsOkAndHolds("literal"));
+  EXPECT_THAT(FetchAs<std::string>(absl::string_view("view")), IsOkAndHolds("view"));
+  EXPECT_THAT(FetchAs<std::string>(std::string_view("standard")), IsOkAndHolds("standard"));
+  const char* pointer = "pointer";
+  EXPECT_THAT(FetchAs<std::string>(pointer), IsOkAndHolds("pointer"));
+  EXPECT_THAT(WriteFails(static_cast<const char*>(nullptr)),
+              StatusIs(kInvalid, HasSubstr("null pointer")));
 }
 
 TEST_F(CompositeTest, ASpanIsSentLikeTheArrayItShows) {
