@@ -15,7 +15,7 @@
 //       return encoder.AddElements<float>(cloud.points);
 //     }
 //     absl::StatusOr<Cloud> Decode(slabpipe::Decoder& decoder) const override {
-//       absl::StatusOr<std::string> sensor = decoder.Metadata().As<std::string>();
+//       absl::StatusOr<std::string> sensor = decoder.Metadata<std::string>();
 //       absl::StatusOr<absl::Span<const float>> points = decoder.Elements<float>(0);
 //       if (!sensor.ok()) return sensor.status();
 //       if (!points.ok()) return points.status();
@@ -44,6 +44,7 @@
 #include <optional>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "absl/container/inlined_vector.h"
@@ -55,6 +56,7 @@
 #include "absl/types/span.h"
 #include "slabpipe/codec/binding.h"
 #include "slabpipe/codec/buffer.h"
+#include "slabpipe/codec/lease_set.h"
 #include "slabpipe/codec/object.h"
 #include "slabpipe/codec/value.h"
 #include "slabpipe/schemas/codecs.capnp.h"
@@ -139,7 +141,12 @@ class Encoder {
   absl::Status InitChildren(size_t count);
   template <typename T>
   absl::Status SetChild(size_t index, const T& value) {
-    return EncodeChild(value, custom().getChildren()[static_cast<unsigned>(index)]);
+    auto children = custom().getChildren();
+    if (index >= children.size()) {
+      return absl::InvalidArgumentError(absl::StrCat("there is no child ", index, " of ",
+                                                     children.size(), ": InitChildren first"));
+    }
+    return EncodeChild(value, children[static_cast<unsigned>(index)]);
   }
 
  private:
@@ -164,6 +171,8 @@ class Decoder {
   // is no such block.
   absl::StatusOr<absl::Span<const std::byte>> Bytes(size_t index);
   // The same, valid until Decode returns, for what is copied: the value does not keep the block.
+  // To be asked for once a block: a message in which more is to be copied than twice the memory
+  // that it names is DATA_LOSS.
   absl::StatusOr<absl::Span<const std::byte>> BytesToCopy(size_t index);
   // The same as elements of T; also INVALID_ARGUMENT if the size is no multiple of T's.
   template <typename T>
@@ -184,8 +193,16 @@ class Decoder {
     if (!object.ok()) return object.status();
     return MakeValue<T>(*object);
   }
-  // What SetMetadata and SetChild wrote. A malformed value reads as nothing.
-  Value Metadata() const;
+  // What SetMetadata wrote, as Value::As gives it. INVALID_ARGUMENT says what it is instead.
+  template <typename T = Value>
+  absl::StatusOr<T> Metadata() const {
+    absl::StatusOr<Value> value = ReadMetadataValue();
+    if (!value.ok()) return value.status();
+    absl::StatusOr<T> wanted = value->As<T>();
+    if (!wanted.ok()) return InContext("the metadata", wanted.status());
+    return wanted;
+  }
+  // What SetChild wrote.
   size_t child_count() { return children().size(); }
   template <typename T>
   absl::StatusOr<T> Child(size_t index);
@@ -194,13 +211,13 @@ class Decoder {
   friend class MessageDecoder;
   using Children = capnp::List<schemas::Payload>::Reader;
   const Children& children();
+  absl::StatusOr<Value> ReadMetadataValue() const;
   absl::StatusOr<Block> FindBlock(size_t index) const;
-  void Use(const std::shared_ptr<const Lease>& lease);
 
   MessageDecoder& message_;
   schemas::Payload::Reader payload_;
   std::optional<Children> children_;
-  Leases used_;  // of the blocks that were asked for and of the children
+  LeaseSet used_;  // of the blocks that were asked for and of the children
 };
 
 // The interface that the registry sees. Derive from CodecFor<T> instead. Thread-safe: a codec has

@@ -4,6 +4,7 @@
 #ifndef SLABPIPE_CODEC_COMPOSITE_BINDING_H_
 #define SLABPIPE_CODEC_COMPOSITE_BINDING_H_
 
+#include <algorithm>
 #include <array>
 #include <concepts>
 #include <cstddef>
@@ -38,7 +39,7 @@ absl::StatusOr<absl::Span<const Object>> ItemsOf(const Object& object, ObjectLis
 absl::StatusOr<const DynamicMap*> EntriesOf(const Object& object, DynamicMap& storage);
 absl::Status WrongSize(absl::string_view what, size_t size, size_t wanted);
 
-// What std::bool has no memory to borrow of.
+// Of which there are arrays: bools are no such elements, Bool8 are.
 template <typename T>
 inline constexpr bool kIsPlainElement = ArrayElement<T> && !std::same_as<T, bool>;
 
@@ -54,11 +55,12 @@ template <typename T>
 absl::StatusOr<std::vector<T>> MakeElements(const Object& object) {
   if (object.get<AnyNdArray>() == nullptr) {
     const Value* value = object.get<Value>();
-    if constexpr (Number<T>) {
+    if constexpr (Number<T> || std::same_as<T, Bool8>) {
+      using Scalar = std::conditional_t<Number<T>, T, bool>;
       if (value != nullptr && value->list() != nullptr) {
         std::vector<T> elements;
         for (const Value& item : *value->list()) {
-          absl::StatusOr<T> element = item.As<T>();
+          absl::StatusOr<Scalar> element = item.As<Scalar>();
           if (!element.ok()) {
             return InContext(absl::StrCat("item ", elements.size()), element.status());
           }
@@ -119,17 +121,36 @@ struct Binding<absl::Span<T>> {
   }
 };
 
-// std::vector<bool> has no elements in memory to borrow: they are copied first.
+// Bools are copied into an array of Bool8.
 template <>
 struct Binding<std::vector<bool>> {
+  static constexpr bool kComposite = true;
   static constexpr bool kOwnsItsBytes = true;
   static absl::Status Visit(const std::vector<bool>& flags, ModelVisitor visit) {
-    return Binding<std::vector<Bool8>>::Visit({flags.begin(), flags.end()}, visit);
+    return Binding<std::vector<Bool8>>::Visit(std::vector<Bool8>(flags.begin(), flags.end()),
+                                              visit);
   }
   static absl::StatusOr<std::vector<bool>> Make(const Object& object) {
     absl::StatusOr<std::vector<Bool8>> flags = Binding<std::vector<Bool8>>::Make(object);
     if (!flags.ok()) return flags.status();
     return std::vector<bool>(flags->begin(), flags->end());
+  }
+};
+
+template <size_t kSize>
+struct Binding<std::array<bool, kSize>> {
+  static constexpr bool kComposite = true;
+  static constexpr bool kOwnsItsBytes = true;
+  static absl::Status Visit(const std::array<bool, kSize>& flags, ModelVisitor visit) {
+    return Binding<std::vector<Bool8>>::Visit(std::vector<Bool8>(flags.begin(), flags.end()),
+                                              visit);
+  }
+  static absl::StatusOr<std::array<bool, kSize>> Make(const Object& object) {
+    auto flags = Binding<std::array<Bool8, kSize>>::Make(object);
+    if (!flags.ok()) return flags.status();
+    std::array<bool, kSize> array;
+    std::copy(flags->begin(), flags->end(), array.begin());
+    return array;
   }
 };
 
@@ -162,9 +183,36 @@ requires(!ArrayElement<T> && !std::same_as<T, Value>) struct Binding<std::vector
   }
 };
 
+template <typename T, size_t kSize>
+requires(!ArrayElement<T>) struct Binding<std::array<T, kSize>> {
+  static constexpr bool kComposite = true;
+  static constexpr bool kOwnsItsBytes = Binding<T>::kOwnsItsBytes;
+  static absl::Status Visit(const std::array<T, kSize>& items, ModelVisitor visit) {
+    return visit(
+        AnyRef::To(SequenceRef{.size = kSize, .object = &items, .visit_item = &VisitItem}));
+  }
+  static absl::StatusOr<std::array<T, kSize>> Make(const Object& object) {
+    ObjectList storage;
+    const absl::StatusOr<absl::Span<const Object>> objects = internal::ItemsOf(object, storage);
+    if (!objects.ok()) return objects.status();
+    if (objects->size() != kSize) return internal::WrongSize("a list", objects->size(), kSize);
+    std::array<T, kSize> items;
+    for (size_t i = 0; i < kSize; ++i) {
+      absl::StatusOr<T> made = internal::MakeItem<T>((*objects)[i], i);
+      if (!made.ok()) return made.status();
+      items[i] = *std::move(made);
+    }
+    return items;
+  }
+
+ private:
+  static absl::Status VisitItem(const void* object, size_t index, ModelVisitor visit) {
+    return VisitValue((*static_cast<const std::array<T, kSize>*>(object))[index], visit);
+  }
+};
+
 namespace internal {
 
-// std::array of what is no array element, std::pair, std::tuple.
 template <typename T>
 struct IsTupleLike : std::false_type {};
 template <typename... T>
@@ -173,10 +221,6 @@ struct IsTupleLike<std::tuple<T...>> : std::true_type {
 };
 template <typename A, typename B>
 struct IsTupleLike<std::pair<A, B>> : IsTupleLike<std::tuple<A, B>> {};
-template <typename T, size_t kSize>
-requires(!kIsPlainElement<T>) struct IsTupleLike<std::array<T, kSize>> : std::true_type {
-  static constexpr bool kOwnsItsBytes = Binding<T>::kOwnsItsBytes;
-};
 
 }  // namespace internal
 
@@ -202,6 +246,7 @@ requires internal::IsTupleLike<T>::value struct Binding<T> {
   template <size_t... kIndex>
   static absl::StatusOr<T> MakeItems(absl::Span<const Object> objects,
                                      std::index_sequence<kIndex...>) {
+    static_assert(std::default_initializable<T>, "the items need default constructors");
     T items;
     absl::Status status;
     const auto take = [&](auto& item, size_t index) {
@@ -228,11 +273,28 @@ requires internal::IsTupleLike<T>::value struct Binding<T> {
   }
 };
 
+namespace internal {
+template <typename T>
+struct IsOptional : std::false_type {};
+template <typename T>
+struct IsOptional<std::optional<T>> : std::true_type {};
+}  // namespace internal
+
 template <typename T>
 struct Binding<std::optional<T>> {
+  static_assert(!internal::IsOptional<T>::value && !std::same_as<T, std::monostate>,
+                "an optional that holds nothing can't be told from one that is empty");
+  static constexpr bool kComposite = true;
   static constexpr bool kOwnsItsBytes = Binding<T>::kOwnsItsBytes;
   static absl::Status Visit(const std::optional<T>& value, ModelVisitor visit) {
-    return value.has_value() ? VisitValue(*value, visit) : visit(AnyRef::To(Value()));
+    if (!value.has_value()) return visit(AnyRef::To(Value()));
+    if constexpr (std::same_as<T, Value>) {
+      if (value->is_nothing()) {
+        return absl::InvalidArgumentError(
+            "an optional holds a Value of nothing, which can't be told from an empty one");
+      }
+    }
+    return VisitValue(*value, visit);
   }
   static absl::StatusOr<std::optional<T>> Make(const Object& object) {
     const Value* value = object.get<Value>();
@@ -258,11 +320,12 @@ concept MapKey =
 
 }  // namespace internal
 
+// Bools, integers, enums, std::string and Bytes are keys.
 template <internal::MapType T>
+requires internal::MapKey<typename T::key_type>
 struct Binding<T> {
   using Key = typename T::key_type;
   using Mapped = typename T::mapped_type;
-  static_assert(internal::MapKey<Key>, "keys are bools, integers, enums, std::string or Bytes");
 
   static constexpr bool kComposite = true;
   static constexpr bool kOwnsItsBytes = Binding<Mapped>::kOwnsItsBytes;
@@ -281,10 +344,12 @@ struct Binding<T> {
       if (!made_key.ok()) return InContext("a key of a map", made_key.status());
       absl::StatusOr<Mapped> made = MakeValue<Mapped>(value);
       if (!made.ok()) return InContext(absl::StrCat("at ", key.DebugString()), made.status());
-      if (!map.emplace(*std::move(made_key), *std::move(made)).second) {
+      const auto [entry, added] = map.emplace(*std::move(made_key), *std::move(made));
+      if (!added) {
         return absl::InvalidArgumentError(
             absl::StrCat("it has the key ", key.DebugString(), " twice"));
       }
+      if (absl::Status status = CheckBucket(map, entry->first, key); !status.ok()) return status;
     }
     return map;
   }
@@ -294,6 +359,19 @@ struct Binding<T> {
     for (const auto& [key, value] : *static_cast<const T*>(object)) {
       absl::Status status = VisitEntry(key, value, visit);
       if (!status.ok()) return status;
+    }
+    return absl::OkStatus();
+  }
+  // std::hash is no secret: a peer can choose keys that all fall into one bucket.
+  static absl::Status CheckBucket([[maybe_unused]] const T& map, [[maybe_unused]] const Key& key,
+                                  [[maybe_unused]] const Value& name) {
+    if constexpr (requires { map.bucket_size(map.bucket(key)); }) {
+      constexpr size_t kMostInABucket = 64;
+      if (map.bucket_size(map.bucket(key)) > kMostInABucket) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("more than ", kMostInABucket, " of its keys, ", name.DebugString(),
+                         " among them, have the same hash: take it as a std::map"));
+      }
     }
     return absl::OkStatus();
   }

@@ -9,9 +9,9 @@ namespace slabpipe {
 namespace {
 
 const DatasetVariable* FindIn(const std::deque<DatasetVariable>& variables,
-                              const std::unordered_map<std::string, size_t>& index,
+                              const absl::flat_hash_map<std::string, size_t>& index,
                               absl::string_view name) {
-  const auto found = index.find(std::string(name));
+  const auto found = index.find(name);
   return found == index.end() ? nullptr : &variables[found->second];
 }
 

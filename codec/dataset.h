@@ -22,10 +22,10 @@
 #include <cstdint>
 #include <deque>
 #include <string>
-#include <unordered_map>
 #include <variant>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -86,9 +86,9 @@ class DatasetGroup {
   std::string name_;
   std::deque<DatasetVariable> coordinates_;  // deques: elements stay where they are
   std::deque<DatasetVariable> variables_;
-  std::unordered_map<std::string, size_t> coordinate_index_;
-  std::unordered_map<std::string, size_t> variable_index_;
-  std::unordered_map<std::string, int64_t> extents_;
+  absl::flat_hash_map<std::string, size_t> coordinate_index_;
+  absl::flat_hash_map<std::string, size_t> variable_index_;
+  absl::flat_hash_map<std::string, int64_t> extents_;
   ValueMap attributes_;
 };
 

@@ -117,6 +117,8 @@ requires(std::is_integral_v<T> && sizeof(T) <= 8) struct ElementTypeOf<T>
 template <>
 struct ElementTypeOf<bool> : ElementKindIs<ElementType::kBool> {};
 template <>
+struct ElementTypeOf<std::byte> : ElementKindIs<ElementType::kUint8> {};
+template <>
 struct ElementTypeOf<Bool8> : ElementKindIs<ElementType::kBool> {};
 template <>
 struct ElementTypeOf<float> : ElementKindIs<ElementType::kFloat32> {};

@@ -73,7 +73,8 @@ absl::Status MapCodec::Prepare(const MapRef& map, Sizer& sizer) const {
 absl::Status MapCodec::Encode(const MapRef& map, Encoder& encoder) const {
   auto entries = encoder.InitMetadata<schemas::Map>().initEntries(static_cast<unsigned>(map.size));
   unsigned i = 0;
-  return map.visit_entries(map.object, [&](const Value& key, AnyRef value) {
+  return map.visit_entries(map.object, [&](const Value& key, AnyRef value) -> absl::Status {
+    if (i == entries.size()) return absl::InternalError("the map shows more entries than it has");
     schemas::Map::Entry::Builder entry = entries[i++];
     WriteValue(key, entry.initKey());
     return InEntry(key, encoder.EncodeChild(value, entry.initPayload()));

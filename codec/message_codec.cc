@@ -36,14 +36,6 @@ class Level {
   int& depth_;
 };
 
-// Adds the lease if it is not there yet. Most values lie in one slab: the search begins at the end.
-void AddLease(const std::shared_ptr<const Lease>& lease, Leases& to) {
-  for (size_t i = to.size(); i > 0; --i) {
-    if (to[i - 1].get() == lease.get()) return;
-  }
-  to.push_back(lease);
-}
-
 }  // namespace
 
 // Sizer
@@ -130,14 +122,12 @@ absl::StatusOr<Block> Decoder::FindBlock(size_t index) const {
   return message_.memory_.Attach(uint64_t{payload_.getFirstRef()} + index);
 }
 
-void Decoder::Use(const std::shared_ptr<const Lease>& lease) { AddLease(lease, used_); }
-
 // A temporary block is kept, too: what is temporary the peer says, and a codec may point into it.
 absl::StatusOr<absl::Span<const std::byte>> Decoder::Bytes(size_t index) {
   const absl::StatusOr<Block> block = FindBlock(index);
   if (!block.ok()) return block.status();
   if (block->lease() == nullptr) return absl::Span<const std::byte>();
-  Use(block->lease());
+  used_.Add(block->lease());
   return block->content();
 }
 
@@ -145,6 +135,7 @@ absl::StatusOr<absl::Span<const std::byte>> Decoder::BytesToCopy(size_t index) {
   const absl::StatusOr<Block> block = FindBlock(index);
   if (!block.ok()) return block.status();
   if (block->lease() == nullptr) return absl::Span<const std::byte>();
+  if (absl::Status status = message_.AllowCopy(block->content_size()); !status.ok()) return status;
   return block->content();
 }
 
@@ -153,9 +144,10 @@ absl::StatusOr<Buffer> Decoder::TakeBuffer(size_t index) {
   if (!block.ok()) return block.status();
   if (block->lease() == nullptr) return Buffer();
   if (!block->temporary()) {
-    Use(block->lease());
+    used_.Add(block->lease());
     return Buffer(*std::move(block)).IntoReadOnly();
   }
+  if (absl::Status status = message_.AllowCopy(block->content_size()); !status.ok()) return status;
   const absl::Span<const std::byte> content = block->content();
   absl::StatusOr<Buffer> copy = Buffer::Allocate(content.size());
   if (copy.ok()) std::copy(content.begin(), content.end(), copy->mutable_data());
@@ -164,14 +156,14 @@ absl::StatusOr<Buffer> Decoder::TakeBuffer(size_t index) {
 
 absl::StatusOr<Object> Decoder::DecodeChild(schemas::Payload::Reader payload) {
   absl::StatusOr<Object> child = message_.DecodeUnguarded(payload);
-  if (child.ok()) {
-    for (const std::shared_ptr<const Lease>& lease : child->leases()) Use(lease);
-  }
+  if (child.ok()) used_.AddAll(child->leases());
   return child;
 }
 
-Value Decoder::Metadata() const {
-  return ReadValue(ReadMetadata<schemas::CustomMetadata>().getValue()).value_or(Value());
+absl::StatusOr<Value> Decoder::ReadMetadataValue() const {
+  absl::StatusOr<Value> value = ReadValue(ReadMetadata<schemas::CustomMetadata>().getValue());
+  if (!value.ok()) return InContext("the metadata", value.status());
+  return value;
 }
 
 // Read once: each reading counts towards what a message may make its reader visit.
@@ -316,7 +308,7 @@ absl::StatusOr<Object> MessageDecoder::DecodeUnguarded(schemas::Payload::Reader 
   Decoder decoder(*this, payload);
   absl::StatusOr<Object> object = (*codec)->DecodeObject(decoder);
   if (!object.ok()) return InCodec(**codec, object.status());
-  object->Hold(std::move(decoder.used_));
+  object->Hold(decoder.used_.Take());
   return object;
 }
 
@@ -344,6 +336,18 @@ absl::Status MessageDecoder::CountBlocks(schemas::Payload::Reader payload) {
   return absl::DataLossError(absl::StrCat("a payload claims references ", payload.getFirstRef(),
                                           " to ", payload.getFirstRef() + count - 1, " of ",
                                           memory_.ref_count(), " in the message"));
+}
+
+// Otherwise many references to the same memory, which are few bytes to send, could ask for it to be
+// copied again and again.
+absl::Status MessageDecoder::AllowCopy(uint64_t bytes) {
+  if (bytes <= to_copy_) {
+    to_copy_ -= bytes;
+    return absl::OkStatus();
+  }
+  return absl::DataLossError(absl::StrCat("a message that names ", memory_.segment_bytes(),
+                                          " bytes of memory asks for more than twice that to be "
+                                          "copied"));
 }
 
 absl::Status PeerCodecs::Add(const CodecRegistry& registry, std::string name) {

@@ -125,17 +125,19 @@ struct PeerCodecs {
 // Thread-compatible. Borrows the registry and the memory.
 class MessageDecoder {
  public:
-  // `max_payloads` bounds what a message can make its reader do: give it the message's size in
-  // words, for a payload takes two and more.
+  // The message's size in words bounds what it can make its reader do: a payload takes two words
+  // and more.
   MessageDecoder(const CodecRegistry& registry, std::shared_ptr<const PeerCodecs> codecs,
-                 const IncomingMemory& memory, uint64_t max_payloads = uint64_t{1} << 22)
+                 const IncomingMemory& memory, uint64_t message_words = uint64_t{1} << 23)
       : registry_(registry),
         codecs_(std::move(codecs)),
         memory_(memory),
-        max_payloads_(max_payloads) {}
+        max_payloads_(message_words / 2),
+        to_copy_(2 * memory.segment_bytes()) {}
 
   // The value, with the leases on its buffers tied to it. INVALID_ARGUMENT or DATA_LOSS with the
-  // codec and the field that is wrong; FAILED_PRECONDITION for an unknown codec.
+  // codec and the field that is wrong; FAILED_PRECONDITION for an unknown codec; RESOURCE_EXHAUSTED
+  // without the memory that it takes; INTERNAL if a codec throws.
   absl::StatusOr<Object> Decode(schemas::Payload::Reader payload);
 
  private:
@@ -143,11 +145,13 @@ class MessageDecoder {
   absl::StatusOr<Object> DecodeUnguarded(schemas::Payload::Reader payload);
   absl::StatusOr<const Codec*> CodecOf(schemas::Payload::Reader payload);
   absl::Status CountBlocks(schemas::Payload::Reader payload);
+  absl::Status AllowCopy(uint64_t bytes);
 
   const CodecRegistry& registry_;
   const std::shared_ptr<const PeerCodecs> codecs_;
   const IncomingMemory& memory_;
   const uint64_t max_payloads_;
+  uint64_t to_copy_;       // bytes of blocks that may yet be copied
   uint64_t payloads_ = 0;  // decoded so far
   uint64_t claimed_ = 0;   // blocks, by all of these
   int depth_ = 0;

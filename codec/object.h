@@ -69,11 +69,10 @@ class AnyRef {
   }
   template <typename T>
   static AnyRef To(const T& value, VisitModelFunction visit_model) {
-    AnyRef ref = To(value);
-    ref.visit_model_ = visit_model;
-    return ref;
+    return AnyRef(TypeId::Of<T>(), &value, visit_model);
   }
-  AnyRef(TypeId type, const void* value) : type_(type), value_(value) {}
+  AnyRef(TypeId type, const void* value, VisitModelFunction visit_model = nullptr)
+      : type_(type), value_(value), visit_model_(visit_model) {}
 
   TypeId type() const { return type_; }
   // nullptr if the value is of another type.
@@ -88,7 +87,7 @@ class AnyRef {
  private:
   TypeId type_;
   const void* value_;
-  VisitModelFunction visit_model_ = nullptr;
+  VisitModelFunction visit_model_;
 };
 
 // Leases on the slabs that a decoded value lies in. Few: one a slab.
@@ -105,16 +104,18 @@ class Object {
   Object& operator=(Object other) noexcept {
     std::swap(leases_, other.leases_);
     std::swap(type_, other.type_);
+    std::swap(visit_model_, other.visit_model_);
     std::swap(value_, other.value_);
     return *this;
   }
+  // `visit_model`: as AnyRef's.
   template <typename T>
-  static Object Make(T value) {
-    return Object(TypeId::Of<T>(), std::make_shared<T>(std::move(value)));
+  static Object Make(T value, AnyRef::VisitModelFunction visit_model = nullptr) {
+    return Object(TypeId::Of<T>(), std::make_shared<T>(std::move(value)), visit_model);
   }
 
   TypeId type() const { return type_; }
-  AnyRef ref() const { return AnyRef(type_, value_.get()); }
+  AnyRef ref() const { return AnyRef(type_, value_.get(), visit_model_); }
   // nullptr if it is of another type. Valid as long as this object or a copy.
   template <typename T>
   const T* get() const {
@@ -130,11 +131,12 @@ class Object {
  private:
   template <typename T>
   friend class Leased;
-  Object(TypeId type, std::shared_ptr<const void> value)
-      : leases_(), type_(type), value_(std::move(value)) {}
+  Object(TypeId type, std::shared_ptr<const void> value, AnyRef::VisitModelFunction visit_model)
+      : leases_(), type_(type), visit_model_(visit_model), value_(std::move(value)) {}
 
   Leases leases_;  // dropped after the value
   TypeId type_;
+  AnyRef::VisitModelFunction visit_model_ = nullptr;
   std::shared_ptr<const void> value_;
 };
 

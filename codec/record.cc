@@ -26,7 +26,8 @@ absl::Status CheckRecord(const DynamicRecord& record, absl::string_view type_nam
     if (unknown == nullptr) {
       return absl::InvalidArgumentError(
           absl::StrCat("record '", type_name, "' came with a field '", name, "'; here it has ",
-                       absl::StrJoin(field_names, ", "), ": are both sides of the same version?"));
+                       absl::StrJoin(field_names, ", "), ", there ", FieldList(record),
+                       ": are both sides of the same version?"));
     }
     unknown->fields.emplace_back(name, value);
   }

@@ -15,7 +15,9 @@
 // That is all: a Fit can be an argument, a result, a field of another record, an item of a
 // std::vector. A member that is not named stays on its side, and has its default value on the
 // other. For a struct that is not yours, specialise slabpipe::RecordTraits with a Describe() that
-// returns the same. Structs are default-constructible, and not changed while they are sent.
+// returns the same. Structs are default-constructible, and not changed while they are sent. One with
+// fields of its own type (in a std::vector, say) can't find out whether it keeps its bytes by itself:
+// tell it, slabpipe::kOwnsItsBytes<Tree> = true (simple_binding.h), before it is first used.
 //
 // Versions. The fields' order carries no meaning. A record of another type's name is an error. A
 // field that is missing is an error, too, unless it is a std::optional, or declared so:
@@ -66,6 +68,7 @@ struct UnknownFields {
 
 template <typename Struct, typename... Member>
 struct RecordDescription {
+  using StructType = Struct;
   absl::string_view type_name;
   std::tuple<FieldDescription<Struct, Member>...> fields;
   UnknownFields Struct::*unknown = nullptr;
@@ -95,19 +98,13 @@ struct RecordTraits {
   { return T::SlabpipeFields(); }
 };
 
+// A struct that inherits another's description has none of its own.
 template <typename T>
-concept RecordType = requires {
-  RecordTraits<T>::Describe();
-};
+concept RecordType = std::same_as<typename decltype(RecordTraits<T>::Describe())::StructType, T>;
 
 // Implementation details only below this line.
 
 namespace internal {
-
-template <typename T>
-struct IsOptional : std::false_type {};
-template <typename T>
-struct IsOptional<std::optional<T>> : std::true_type {};
 
 // INVALID_ARGUMENT unless the record has that type's name. Of the fields that are not among
 // `field_names`: they are put into `unknown`, or INVALID_ARGUMENT if that is null.
@@ -140,11 +137,17 @@ struct Binding<T> {
       kDescription.fields);
 
   static constexpr bool kComposite = true;
-  static constexpr bool kOwnsItsBytes = std::apply(
-      []<typename... M>(const FieldDescription<T, M>&...) {
-        return (Binding<M>::kOwnsItsBytes && ...);
-      },
-      kDescription.fields);
+  static constexpr bool kOwnsItsBytes = [] {
+    if constexpr (slabpipe::kOwnsItsBytes<T>) {
+      return true;
+    } else {
+      return std::apply(
+          []<typename... M>(const FieldDescription<T, M>&...) {
+            return (Binding<M>::kOwnsItsBytes && ...);
+          },
+          kDescription.fields);
+    }
+  }();
 
   static absl::Status Visit(const T& value, ModelVisitor visit) {
     const UnknownFields* unknown = Unknown(value);

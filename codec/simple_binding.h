@@ -19,6 +19,7 @@
 #include "slabpipe/codec/ndarray.h"
 #include "slabpipe/codec/object.h"
 #include "slabpipe/codec/value.h"
+#include "slabpipe/transport/kj_boundary.h"
 
 namespace slabpipe {
 
@@ -27,6 +28,14 @@ namespace slabpipe {
 //   template <> inline constexpr bool slabpipe::kOwnsItsBytes<Eigen::MatrixXd> = true;
 template <typename T>
 inline constexpr bool kOwnsItsBytes = false;
+
+template <typename T>
+concept Number = (std::integral<T> || std::floating_point<T>)&&!std::same_as<T, long double>;
+
+// Everything that Value is or holds.
+template <typename T>
+concept ValueLike = Number<T> || std::same_as<T, std::string> || std::same_as<T, Bytes> ||
+    std::same_as<T, ValueList> || std::same_as<T, ValueMap> || std::same_as<T, Value>;
 
 // A type of the user's own: its model is itself.
 template <typename T>
@@ -37,7 +46,9 @@ struct Binding {
   static absl::Status Visit(const T& value, ModelVisitor visit) { return visit(AnyRef::To(value)); }
   // A T from a decoded object. INVALID_ARGUMENT says what it is and what was wanted.
   static absl::StatusOr<T> Make(const Object& object) {
-    if (const T* value = object.get<T>()) return *value;
+    if constexpr (std::copy_constructible<T>) {
+      if (const T* value = object.get<T>()) return *value;
+    }
     return WrongModel(object, TypeId::Of<T>().name());
   }
 };
@@ -48,13 +59,18 @@ concept Composite = requires {
   requires Binding<T>::kComposite;
 };
 
+namespace internal {
+template <typename T>
+absl::Status VisitBound(const void* value, ModelVisitor visit) {
+  return Binding<T>::Visit(*static_cast<const T*>(value), visit);
+}
+}  // namespace internal
+
 // Shows `value` as a codec may take it: itself where that can be, with its model in reserve.
 template <typename T>
 absl::Status VisitValue(const T& value, ModelVisitor visit) {
   if constexpr (Composite<T>) {
-    return visit(AnyRef::To(value, [](const void* pointer, ModelVisitor visit_model) {
-      return Binding<T>::Visit(*static_cast<const T*>(pointer), visit_model);
-    }));
+    return visit(AnyRef::To(value, &internal::VisitBound<T>));
   } else {
     return Binding<T>::Visit(value, visit);
   }
@@ -73,15 +89,33 @@ absl::StatusOr<T> MakeValue(const Object& object) {
 template <typename T>
 using Decoded = std::conditional_t<Binding<T>::kOwnsItsBytes, T, Leased<T>>;
 
+// RESOURCE_EXHAUSTED without the memory that a copy takes.
 template <typename T>
 absl::StatusOr<Decoded<T>> FromObject(const Object& object) {
-  if constexpr (Binding<T>::kOwnsItsBytes) {
-    return MakeValue<T>(object);
+  try {
+    if constexpr (Binding<T>::kOwnsItsBytes) {
+      return MakeValue<T>(object);
+    } else {
+      if (object.get<T>() != nullptr) return Leased<T>(object);
+      absl::StatusOr<T> value = Binding<T>::Make(object);
+      if (!value.ok()) return value.status();
+      return Leased<T>(*std::move(value), object);
+    }
+  } catch (...) {
+    return StatusOfException();
+  }
+}
+
+// An object of any value that can be sent, to be sent: for a std::vector<Object> of values of
+// several types, or for UnknownFields.
+template <typename T>
+Object ToObject(T value) {
+  if constexpr (ValueLike<T>) {
+    return Object::Make(Value(std::move(value)));
+  } else if constexpr (std::derived_from<T, AnyNdArray>) {
+    return Object::Make<AnyNdArray>(std::move(value));
   } else {
-    if (object.get<T>() != nullptr) return Leased<T>(object);
-    absl::StatusOr<T> value = Binding<T>::Make(object);
-    if (!value.ok()) return value.status();
-    return Leased<T>(*std::move(value), object);
+    return Object::Make(std::move(value), &internal::VisitBound<T>);
   }
 }
 
@@ -90,14 +124,6 @@ absl::StatusOr<Decoded<T>> FromObject(const Object& object) {
 absl::StatusOr<Value> ValueOf(const Object& object);
 
 // Implementation details only below this line.
-
-template <typename T>
-concept Number = (std::integral<T> || std::floating_point<T>)&&!std::same_as<T, long double>;
-
-// Everything that Value is or holds.
-template <typename T>
-concept ValueLike = Number<T> || std::same_as<T, std::string> || std::same_as<T, Bytes> ||
-    std::same_as<T, ValueList> || std::same_as<T, ValueMap> || std::same_as<T, Value>;
 
 template <ValueLike T>
 struct Binding<T> {
@@ -135,6 +161,7 @@ struct Binding<T> {
 template <typename T>
 requires std::is_enum_v<T>
 struct Binding<T> {
+  static constexpr bool kComposite = true;
   static constexpr bool kOwnsItsBytes = true;
   using Integer = std::underlying_type_t<T>;
   static absl::Status Visit(T value, ModelVisitor visit) {
@@ -168,12 +195,23 @@ concept TextView = (std::convertible_to<T, absl::string_view> ||
 
 template <TextView T>
 struct Binding<T> {
+  static constexpr bool kIsView =
+      std::same_as<T, absl::string_view> || std::same_as<T, std::string_view>;
+  static constexpr bool kComposite = std::is_class_v<T> && !kIsView;
   static constexpr bool kOwnsItsBytes = true;
   static absl::Status Visit(const T& text, ModelVisitor visit) {
     if constexpr (std::is_pointer_v<T>) {
       if (text == nullptr) return absl::InvalidArgumentError("a null pointer is no text");
     }
-    return visit(AnyRef::To(Value(std::string(text))));
+    if constexpr (std::same_as<T, std::string_view>) {
+      return visit(AnyRef::To(Value(std::string(text))));
+    } else {
+      return visit(AnyRef::To(Value(absl::string_view(text))));
+    }
+  }
+  // From a codec for T alone.
+  static absl::StatusOr<T> Make(const Object& object) requires kComposite {
+    return WrongModel(object, TypeId::Of<T>().name());
   }
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_join.h"
@@ -55,10 +56,24 @@ const Value& ValueMap::at(absl::string_view key) const {
 }
 
 bool operator==(const ValueMap& a, const ValueMap& b) {
-  return a.size() == b.size() && std::all_of(a.begin(), a.end(), [&](const ValueMap::Entry& entry) {
-           const Value* other = b.Find(entry.first);
-           return other != nullptr && *other == entry.second;
-         });
+  if (a.size() != b.size()) return false;
+  const auto& theirs = b.entries_;
+  // In the same order, as most are, without a search; else by an index, for maps may be large.
+  absl::flat_hash_map<absl::string_view, const Value*> index;
+  for (size_t i = 0; i < a.size(); ++i) {
+    const auto& [key, value] = a.entries_[i];
+    const Value* other = theirs[i].first == key ? &theirs[i].second : nullptr;
+    if (other == nullptr) {
+      if (index.empty()) {
+        for (const ValueMap::Entry& entry : theirs) index.emplace(entry.first, &entry.second);
+      }
+      const auto found = index.find(key);
+      if (found == index.end()) return false;
+      other = found->second;
+    }
+    if (!(*other == value)) return false;
+  }
+  return true;
 }
 
 absl::string_view ValueKindName(Value::Kind kind) {

@@ -48,17 +48,15 @@ absl::Status ValueCodec::Encode(const Value& value, Encoder& encoder) const {
 absl::StatusOr<Value> ValueCodec::Decode(Decoder& decoder) const {
   // Blocks are used in their order, each once: otherwise few bytes could ask for many copies.
   uint32_t next_block = 0;
-  const auto read_long = [&](uint32_t block) -> absl::StatusOr<std::string> {
+  const auto find_long = [&](uint32_t block) -> absl::StatusOr<absl::Span<const std::byte>> {
     if (block != next_block) {
       return absl::InvalidArgumentError(
           absl::StrCat("a text lies in block ", block, ", not in the next one, ", next_block));
     }
     ++next_block;
-    absl::StatusOr<absl::Span<const std::byte>> bytes = decoder.BytesToCopy(block);
-    if (!bytes.ok()) return bytes.status();
-    return std::string(reinterpret_cast<const char*>(bytes->data()), bytes->size());
+    return decoder.BytesToCopy(block);
   };
-  return ReadValue(decoder.ReadMetadata<schemas::Value>(), read_long);
+  return ReadValue(decoder.ReadMetadata<schemas::Value>(), find_long);
 }
 
 }  // namespace slabpipe

@@ -188,7 +188,7 @@ class Writer {
 
 class Reader {
  public:
-  explicit Reader(LongTextReader read_long) : read_long_(read_long) {}
+  explicit Reader(LongTextReader find_long) : find_long_(find_long) {}
 
   absl::StatusOr<Value> Read(schemas::Value::Reader in) {
     if (absl::Status status = budget_.AddValue(); !status.ok()) return status;
@@ -231,18 +231,22 @@ class Reader {
     return Value(Bytes{std::string(reinterpret_cast<const char*>(data.begin()), data.size())});
   }
 
+  absl::StatusOr<std::string> CopyLong(uint32_t block) {
+    const absl::StatusOr<absl::Span<const std::byte>> bytes = find_long_(block);
+    if (!bytes.ok()) return bytes.status();
+    if (absl::Status status = budget_.AddBytes(bytes->size()); !status.ok()) return status;
+    return std::string(reinterpret_cast<const char*>(bytes->data()), bytes->size());
+  }
   // Copied before it is checked: the peer can change what lies in a block.
   absl::StatusOr<Value> LongText(uint32_t block) {
-    absl::StatusOr<std::string> text = read_long_(block);
+    absl::StatusOr<std::string> text = CopyLong(block);
     if (!text.ok()) return text.status();
-    if (absl::Status status = budget_.AddBytes(text->size()); !status.ok()) return status;
     if (!IsValidUtf8(*text)) return absl::InvalidArgumentError("a text is not UTF-8");
     return Value(*std::move(text));
   }
   absl::StatusOr<Value> LongBytes(uint32_t block) {
-    absl::StatusOr<std::string> bytes = read_long_(block);
+    absl::StatusOr<std::string> bytes = CopyLong(block);
     if (!bytes.ok()) return bytes.status();
-    if (absl::Status status = budget_.AddBytes(bytes->size()); !status.ok()) return status;
     return Value(Bytes{*std::move(bytes)});
   }
 
@@ -275,7 +279,7 @@ class Reader {
     return Value(*std::move(map));
   }
 
-  LongTextReader read_long_;
+  LongTextReader find_long_;
   Budget budget_;
   int depth_ = 0;
 };
@@ -296,13 +300,13 @@ absl::Status WriteValue(const Value& value, schemas::Value::Builder builder,
 }
 
 absl::StatusOr<Value> ReadValue(schemas::Value::Reader reader) {
-  return ReadValue(reader, [](uint32_t) -> absl::StatusOr<std::string> {
+  return ReadValue(reader, [](uint32_t) -> absl::StatusOr<absl::Span<const std::byte>> {
     return absl::InvalidArgumentError("a text in a block, where there are no blocks");
   });
 }
 
-absl::StatusOr<Value> ReadValue(schemas::Value::Reader reader, LongTextReader read_long) {
-  return Reader(read_long).Read(reader);
+absl::StatusOr<Value> ReadValue(schemas::Value::Reader reader, LongTextReader find_long) {
+  return Reader(find_long).Read(reader);
 }
 
 absl::StatusOr<std::string> ReadName(capnp::Text::Reader text, absl::string_view what) {

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "slabpipe/codec/value.h"
 #include "slabpipe/schemas/codecs.capnp.h"
 
@@ -24,8 +25,9 @@ absl::Status CheckValue(const Value& value);
 
 // Puts a long text or bytes into a block and returns the block's index in the payload.
 using LongTextWriter = absl::FunctionRef<absl::StatusOr<uint32_t>(absl::string_view content)>;
-// Reads it from there.
-using LongTextReader = absl::FunctionRef<absl::StatusOr<std::string>(uint32_t block)>;
+// Finds it there. The bytes are checked for their number, and copied, before anything looks at them.
+using LongTextReader =
+    absl::FunctionRef<absl::StatusOr<absl::Span<const std::byte>>(uint32_t block)>;
 
 // REQUIRES: CheckValue(value) is OK.
 void WriteValue(const Value& value, schemas::Value::Builder builder);
@@ -33,9 +35,9 @@ absl::Status WriteValue(const Value& value, schemas::Value::Builder builder,
                         LongTextWriter write_long);
 
 // The value, checked as CheckValue does. INVALID_ARGUMENT for one that makes no sense or, without
-// `read_long`, that needs a block. May throw kj::Exception: call it inside CatchKj.
+// `find_long`, that needs a block. May throw kj::Exception: call it inside CatchKj.
 absl::StatusOr<Value> ReadValue(schemas::Value::Reader reader);
-absl::StatusOr<Value> ReadValue(schemas::Value::Reader reader, LongTextReader read_long);
+absl::StatusOr<Value> ReadValue(schemas::Value::Reader reader, LongTextReader find_long);
 
 // For names of all kinds in metadata. INVALID_ARGUMENT with `what` if it is not UTF-8.
 absl::StatusOr<std::string> ReadName(capnp::Text::Reader text, absl::string_view what);

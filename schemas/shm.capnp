@@ -72,7 +72,8 @@ struct ShmRef {
 
   segment @0 :UInt16;
   temporary @1 :Bool;
-  # The block is given back as soon as the value has been decoded; no decoded object may point into it.
+  # The sender does not count on the value keeping the block: its codec copies the bytes, and the memory goes back as soon as
+  # the value has been decoded. A receiver may keep it like any other.
   offsetUnits @2 :UInt32;
   # Where the block begins, in units of 64 bytes.
   size @3 :UInt64;

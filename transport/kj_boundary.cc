@@ -2,6 +2,10 @@
 
 #include <kj/exception.h>
 
+#include <exception>
+#include <new>
+#include <stdexcept>
+
 #include "absl/strings/str_cat.h"
 
 namespace slabpipe {
@@ -12,6 +16,8 @@ absl::Status CatchKj(absl::FunctionRef<absl::Status()> read) {
   } catch (const kj::Exception& exception) {
     return absl::DataLossError(
         absl::StrCat("malformed message: ", exception.getDescription().cStr()));
+  } catch (...) {
+    return StatusOfException();
   }
 }
 
@@ -21,6 +27,22 @@ absl::Status CatchKjBuilding(absl::FunctionRef<absl::Status()> build) {
   } catch (const kj::Exception& exception) {
     return absl::InvalidArgumentError(
         absl::StrCat("too large for a message: ", exception.getDescription().cStr()));
+  } catch (...) {
+    return StatusOfException();
+  }
+}
+
+absl::Status StatusOfException() {
+  try {
+    throw;
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError("there is not enough memory for the value");
+  } catch (const std::length_error&) {
+    return absl::ResourceExhaustedError("the value is larger than any container can be");
+  } catch (const std::exception& exception) {
+    return absl::InternalError(absl::StrCat("an exception was thrown: ", exception.what()));
+  } catch (...) {
+    return absl::InternalError("an exception was thrown that is no std::exception");
   }
 }
 

@@ -216,6 +216,7 @@ absl::Status IncomingMemory::AcceptSegments(schemas::MemoryTable::Reader table,
                             *std::move(descriptor));
     if (!lease.ok()) return lease.status();
     pool.Pin(*lease);
+    segment_bytes_ += (*lease)->segment().size_bytes();
     leases_.push_back(*std::move(lease));
   }
   return absl::OkStatus();
@@ -231,9 +232,7 @@ absl::Status IncomingMemory::AcceptRefs(schemas::MemoryTable::Reader table) {
     return absl::DataLossError(absl::StrCat("a message has ", refs.size(), " references; at most ",
                                             kMaxRefs, " are allowed"));
   }
-  uint64_t to_copy = 0;
-  for (const std::shared_ptr<const Lease>& lease : leases_)
-    to_copy += lease->segment().size_bytes();
+  uint64_t to_copy = segment_bytes_;
   refs_.reserve(refs.size());
   for (const schemas::ShmRef::Reader in : refs) {
     const Ref ref = {.offset = uint64_t{in.getOffsetUnits()} * kBlockAlignmentBytes,

@@ -94,6 +94,8 @@ class IncomingMemory {
                                                std::vector<UniqueFd>& descriptors, ShmPool& pool);
 
   uint32_t ref_count() const { return static_cast<uint32_t>(refs_.size()); }
+  // The sizes of all segments that the message names, together.
+  uint64_t segment_bytes() const { return segment_bytes_; }
   // The block of ref `index`, which Accept has checked: without a lease if it has no bytes.
   // DATA_LOSS if there is no such ref.
   absl::StatusOr<Block> Attach(uint64_t index) const;
@@ -113,6 +115,7 @@ class IncomingMemory {
   static absl::Status CheckEmpty(const Ref& ref);
 
   absl::InlinedVector<std::shared_ptr<const Lease>, 2> leases_;  // by index in the table
+  uint64_t segment_bytes_ = 0;
   std::vector<Ref> refs_;
 };
 

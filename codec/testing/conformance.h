@@ -43,7 +43,8 @@
 // After each corrupted message: nothing is leased any more, and a good message gets through (the
 // name is then followed by "afterwards"). Errors that a corrupted message ends in have a text and
 // one of these codes: INVALID_ARGUMENT, DATA_LOSS, FAILED_PRECONDITION, OUT_OF_RANGE,
-// RESOURCE_EXHAUSTED, UNIMPLEMENTED. An exception is a failure.
+// RESOURCE_EXHAUSTED, UNIMPLEMENTED. An exception, but for std::bad_alloc and std::length_error, is
+// INTERNAL, and so a failure.
 //
 // What is not checked: that a corrupted message is noticed (a codec can't know that a number was
 // another); more than one change at a time; changes while decoding runs; threads; time; that no

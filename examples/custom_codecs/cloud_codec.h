@@ -28,7 +28,7 @@ class CloudCodec : public slabpipe::CodecFor<Cloud> {
     return encoder.AddElements(cloud.points);
   }
   absl::StatusOr<Cloud> Decode(slabpipe::Decoder& decoder) const override {
-    absl::StatusOr<std::string> sensor = decoder.Metadata().As<std::string>();
+    absl::StatusOr<std::string> sensor = decoder.Metadata<std::string>();
     if (!sensor.ok()) return sensor.status();
     absl::StatusOr<absl::Span<const float>> points = decoder.Elements<float>(0);
     if (!points.ok()) return points.status();

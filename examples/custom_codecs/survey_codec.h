@@ -35,7 +35,7 @@ class SurveyCodec : public slabpipe::CodecFor<Survey> {
     return encoder.SetChild(1, survey.poses);
   }
   absl::StatusOr<Survey> Decode(slabpipe::Decoder& decoder) const override {
-    absl::StatusOr<int64_t> number = decoder.Metadata().As<int64_t>();
+    absl::StatusOr<int64_t> number = decoder.Metadata<int64_t>();
     if (!number.ok()) return number.status();
     auto clouds = decoder.Child<std::vector<Cloud>>(0);
     if (!clouds.ok()) return clouds.status();

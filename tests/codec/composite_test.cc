@@ -1,4 +1,5 @@
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <limits>
@@ -246,6 +247,63 @@ TEST_F(CompositeTest, ListsAndMapsOfSmallValuesAreReceivedEitherWay) {
               StatusIs(kInvalid, HasSubstr("the key 1 is no text")));
   EXPECT_THAT(FetchAs<ValueList>(std::vector<std::vector<double>>{{1}}),
               StatusIs(kInvalid, "item 0: it is an array of float64 (1,), wanted a small value"));
+}
+
+TEST_F(CompositeTest, BoolsAreAnArrayHoweverTheyAreHeld) {
+  const std::array<bool, 3> flags = {true, false, true};
+  EXPECT_THAT(Fetch(flags), IsOkAndHolds(flags));
+  EXPECT_THAT(FetchAs<std::vector<bool>>(flags), IsOkAndHolds(ElementsAre(true, false, true)));
+  EXPECT_THAT(FetchAs<std::vector<bool>>(ValueList{true, false}),
+              IsOkAndHolds(ElementsAre(true, false)));
+}
+
+TEST_F(CompositeTest, StandardBytesAreElements) {
+  const std::vector<std::byte> bytes(1000, std::byte{7});
+  EXPECT_THAT(Fetch(bytes), IsOkAndHolds(bytes));
+  EXPECT_EQ(cost_.bytes_copied, 1000u);
+  EXPECT_THAT(FetchAs<std::vector<uint8_t>>(bytes), IsOkAndHolds(std::vector<uint8_t>(1000, 7)));
+}
+
+TEST_F(CompositeTest, LongArraysOfAKnownSizeAreLists) {
+  std::array<std::string, 300> texts;
+  for (size_t i = 0; i < texts.size(); ++i) texts[i] = std::to_string(i);
+  EXPECT_THAT(Fetch(texts), IsOkAndHolds(texts));
+}
+
+TEST_F(CompositeTest, AnOptionalThatHoldsNothingIsRefusedRatherThanLost) {
+  EXPECT_THAT(WriteFails(std::optional<Value>(Value())),
+              StatusIs(kInvalid, HasSubstr("can't be told from an empty one")));
+  EXPECT_THAT(Fetch(std::optional<Value>(Value(7))), IsOkAndHolds(Value(7)));
+  EXPECT_THAT(Fetch(std::optional<Value>()), IsOkAndHolds(std::nullopt));
+}
+
+TEST_F(CompositeTest, ObjectsOfAnyValuesAreSent) {
+  const std::vector<Object> mixed = {ToObject(1.5), ToObject(std::string("text")),
+                                     ToObject(std::vector<double>{1, 2}), ToObject(Colour::kRed),
+                                     ToObject(std::map<std::string, int>{{"k", 3}})};
+  const absl::StatusOr<std::vector<Object>> got = Fetch(mixed);
+  ASSERT_THAT(got, IsOk());
+  EXPECT_THAT(FromObject<double>((*got)[0]), IsOkAndHolds(1.5));
+  EXPECT_THAT(FromObject<std::string>((*got)[1]), IsOkAndHolds("text"));
+  EXPECT_THAT(FromObject<std::vector<double>>((*got)[2]), IsOkAndHolds(ElementsAre(1, 2)));
+  EXPECT_THAT(FromObject<Colour>((*got)[3]), IsOkAndHolds(Colour::kRed));
+  EXPECT_THAT((FromObject<std::map<std::string, int>>((*got)[4])),
+              IsOkAndHolds(ElementsAre(Pair("k", 3))));
+}
+
+// Integers hash to themselves in the standard library: keys that are multiples of the number of
+// buckets all fall into one, and each look-up goes through all that are there.
+TEST_F(CompositeTest, I5KeysThatAllHashAlikeAreRefused) {
+  std::unordered_map<int64_t, int> probe;
+  for (int64_t i = 0; i < 2000; ++i) probe[i] = 0;
+  std::map<int64_t, int> chosen;
+  for (int64_t i = 0; i < 2000; ++i) {
+    chosen[i * static_cast<int64_t>(probe.bucket_count())] = 0;
+  }
+  EXPECT_THAT((FetchAs<std::unordered_map<int64_t, int>>(chosen)),
+              StatusIs(kInvalid, AllOf(HasSubstr("same hash"), HasSubstr("std::map"))));
+  EXPECT_THAT((FetchAs<absl::flat_hash_map<int64_t, int>>(chosen)), IsOk());
+  EXPECT_THAT((FetchAs<std::unordered_map<int64_t, int>>(probe)), IsOk());
 }
 
 }  // namespace

@@ -509,5 +509,28 @@ TEST_F(MessageCodecTest, I5AMessageWithAnyBitChangedDoesNoHarm) {
   EXPECT_GT(refused, 100) << "and the rest is checked";
 }
 
+// Few bytes of message that name one block again and again.
+TEST_F(MessageCodecTest, I5ABlockIsNotCopiedAsOftenAsAPeerLikes) {
+  std::vector<NdArray<double>> arrays = {*NdArray<double>::Create({100'000})};
+  std::vector<std::string> texts = {std::string(800'000, 't')};
+  for (int i = 0; i < 8; ++i) {
+    arrays.push_back(*NdArray<double>::Create({1}));
+    texts.emplace_back(5000, 'u');
+  }
+  const auto name_the_first = [](Letter& letter, bool temporary) {
+    for (auto item : letter.metadata<schemas::Sequence>().getItems()) item.setFirstRef(0);
+    letter.table().getRefs()[0].setTemporary(temporary);
+  };
+  const auto refused = StatusIs(kDataLoss, HasSubstr("asks for more than twice that to be copied"));
+  EXPECT_THAT(ReadCorrupted(arrays, [&](Letter& letter) { name_the_first(letter, true); }),
+              refused);
+  EXPECT_THAT(ReadCorrupted(texts, [&](Letter& letter) { name_the_first(letter, true); }), refused);
+  EXPECT_THAT(ReadCorrupted(texts, [&](Letter& letter) { name_the_first(letter, false); }),
+              refused);
+  // What is not copied may be named so often.
+  EXPECT_THAT(ReadCorrupted(arrays, [&](Letter& letter) { name_the_first(letter, false); }),
+              IsOk());
+}
+
 }  // namespace
 }  // namespace slabpipe

@@ -238,7 +238,8 @@ TEST_F(RecordTest, AMissingFieldIsNamed) {
 
 TEST_F(RecordTest, AnUnknownFieldIsNamedAndSoAreTheKnownOnes) {
   EXPECT_THAT(FetchAs<Settings>(NewerSettings()),
-              StatusIs(kInvalid, AllOf(HasSubstr("'warmup'"), HasSubstr("chains, note, start"))));
+              StatusIs(kInvalid, AllOf(HasSubstr("'warmup'"), HasSubstr("chains, note, start"),
+                                       HasSubstr("there chains, warmup"))));
 }
 
 // The peer's version of a struct that keeps what it does not know.
@@ -331,6 +332,35 @@ TEST_F(RecordTest, FieldsMayBeMapsVariantsAndTuples) {
   EXPECT_THAT(got->arrays.at("x").ToVector(), ElementsAre(1, 2));
   EXPECT_EQ(got->choice, rich.choice);
   EXPECT_EQ(got->pair, rich.pair);
+}
+
+struct Tree {
+  int value = 0;
+  std::vector<Tree> children;
+
+  static constexpr auto SlabpipeFields() {
+    return Fields("test.Tree", Field("value", &Tree::value), Field("children", &Tree::children));
+  }
+};
+
+// Inherits the description of a Tree, but is none.
+struct Grafted : Tree {};
+static_assert(!RecordType<Grafted>);
+
+}  // namespace
+}  // namespace slabpipe
+
+template <>
+inline constexpr bool slabpipe::kOwnsItsBytes<slabpipe::Tree> = true;
+
+namespace slabpipe {
+namespace {
+
+TEST_F(RecordTest, FieldsMayBeOfTheRecordsOwnType) {
+  const absl::StatusOr<Tree> got = Fetch(Tree{1, {{2, {}}, {3, {{4, {}}}}}});
+  ASSERT_THAT(got, IsOk());
+  EXPECT_EQ(got->children[1].children[0].value, 4);
+  EXPECT_TRUE(got->children[0].children.empty());
 }
 
 TEST_F(RecordTest, AnotherTypeIsNamed) {

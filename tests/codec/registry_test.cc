@@ -2,7 +2,9 @@
 
 #include <map>
 #include <memory>
+#include <new>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -148,7 +150,7 @@ class CloudCodec : public slabpipe::CodecFor<Cloud> {
     return encoder.AddElements<float>(cloud.points);
   }
   absl::StatusOr<Cloud> Decode(slabpipe::Decoder& decoder) const override {
-    absl::StatusOr<std::string> sensor = decoder.Metadata().As<std::string>();
+    absl::StatusOr<std::string> sensor = decoder.Metadata<std::string>();
     absl::StatusOr<absl::Span<const float>> points = decoder.Elements<float>(0);
     if (!sensor.ok()) return sensor.status();
     if (!points.ok()) return points.status();
@@ -174,7 +176,7 @@ class CloudViewCodec : public CodecFor<CloudView> {
     return encoder.AddElements(cloud.points);
   }
   absl::StatusOr<CloudView> Decode(Decoder& decoder) const override {
-    absl::StatusOr<std::string> sensor = decoder.Metadata().As<std::string>();
+    absl::StatusOr<std::string> sensor = decoder.Metadata<std::string>();
     absl::StatusOr<absl::Span<const float>> points = decoder.Elements<float>(0);
     if (!sensor.ok()) return sensor.status();
     if (!points.ok()) return points.status();
@@ -211,7 +213,8 @@ class PairCodec : public CodecFor<Pair> {
     return encoder.SetChild(1, pair.second);
   }
   absl::StatusOr<Pair> Decode(Decoder& decoder) const override {
-    if (decoder.Metadata() != Value("a pair")) return absl::InvalidArgumentError("no pair");
+    if (decoder.Metadata().value_or(Value()) != Value("a pair"))
+      return absl::InvalidArgumentError("no pair");
     absl::StatusOr<Value> first = decoder.Child<Value>(0);
     absl::StatusOr<NdArray<const double>> second = decoder.Child<NdArray<const double>>(1);
     if (!first.ok()) return first.status();
@@ -255,7 +258,7 @@ TEST_F(UserCodecTest, TheExampleOfTheHeaderRefusesWhatMakesNoSense) {
                     [](Letter& letter) {
                       letter.metadata<schemas::CustomMetadata>().initValue().setText("\xff");
                     }),
-      StatusIs(kInvalid, "lidar.cloud: it is nothing, wanted a text"));
+      StatusIs(kInvalid, "lidar.cloud: the metadata: a text is not UTF-8"));
   EXPECT_THAT(WriteFails(Cloud{"\xff", points_}), StatusIs(kInvalid, HasSubstr("not UTF-8")));
 }
 
@@ -344,6 +347,76 @@ TEST_F(UserCodecTest, AChildThatIsNotThereIsAnError) {
   };
   EXPECT_THAT(init_children(0), StatusIs(kInvalid, "test.pair: there is no child 0 of 0"));
   EXPECT_FALSE(init_children(1).ok());
+}
+
+class ChildlessCodec : public CodecFor<Pair> {
+ public:
+  absl::string_view name() const override { return "test.childless"; }
+  absl::Status Prepare(const Pair& pair, Sizer& sizer) const override {
+    return sizer.AddChild(pair.first);
+  }
+  absl::Status Encode(const Pair& pair, Encoder& encoder) const override {
+    return encoder.SetChild(0, pair.first);
+  }
+  absl::StatusOr<Pair> Decode(Decoder&) const override { return Pair(); }
+};
+
+TEST_F(UserCodecTest, SettingAChildThatWasNotMadeRoomForIsAnError) {
+  Register<ChildlessCodec>();
+  EXPECT_THAT(WriteFails(Pair{1, {}}),
+              StatusIs(kInvalid, "test.childless: there is no child 0 of 0: InitChildren first"));
+}
+
+// What a codec's Decode throws ends as a status.
+struct Bomb {};
+
+class BombCodec : public CodecFor<Bomb> {
+ public:
+  absl::string_view name() const override { return "test.bomb"; }
+  absl::Status Prepare(const Bomb&, Sizer&) const override { return absl::OkStatus(); }
+  absl::Status Encode(const Bomb&, Encoder& encoder) const override {
+    return encoder.SetMetadata(static_cast<int>(kind++));
+  }
+  absl::StatusOr<Bomb> Decode(Decoder& decoder) const override {
+    switch (decoder.Metadata<int>().value_or(0)) {
+      case 0:
+        throw std::bad_alloc();
+      case 1:
+        throw std::length_error("vector::reserve");
+      case 2:
+        throw std::out_of_range("vector::at");
+      default:
+        throw 7;
+    }
+  }
+  static inline int kind = 0;
+};
+
+TEST_F(UserCodecTest, I5WhatACodecThrowsBecomesAStatus) {
+  Register<BombCodec>();
+  BombCodec::kind = 0;
+  EXPECT_THAT(Send(Bomb()), StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("memory")));
+  EXPECT_THAT(Send(Bomb()), StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("larger")));
+  EXPECT_THAT(Send(Bomb()), StatusIs(absl::StatusCode::kInternal, HasSubstr("vector::at")));
+  EXPECT_THAT(Send(Bomb()), StatusIs(absl::StatusCode::kInternal, HasSubstr("exception")));
+}
+
+// A codec for a type of which there are bindings of several kinds.
+class FlagsCodec : public CodecFor<std::vector<bool>> {
+ public:
+  absl::string_view name() const override { return "test.flags"; }
+  absl::Status Prepare(const std::vector<bool>&, Sizer&) const override { return absl::OkStatus(); }
+  absl::Status Encode(const std::vector<bool>& flags, Encoder& encoder) const override {
+    return encoder.SetMetadata(flags.size());
+  }
+  absl::StatusOr<std::vector<bool>> Decode(Decoder& decoder) const override {
+    return std::vector<bool>(decoder.Metadata<size_t>().value_or(0), true);
+  }
+};
+
+TEST_F(UserCodecTest, ACodecForAVectorOfBoolsGoesFirstToo) {
+  Register<FlagsCodec>();
+  EXPECT_THAT(Fetch(std::vector<bool>{false, false}), IsOkAndHolds(std::vector<bool>{true, true}));
 }
 
 // Codecs with mistakes in them.
@@ -524,7 +597,7 @@ class MatrixCodec : public CodecFor<Matrix> {
     return encoder.AddElements<double>(matrix.elements);
   }
   absl::StatusOr<Matrix> Decode(Decoder& decoder) const override {
-    const absl::StatusOr<int> rows = decoder.Metadata().As<int>();
+    const absl::StatusOr<int> rows = decoder.Metadata<int>();
     const absl::StatusOr<absl::Span<const double>> elements = decoder.Elements<double>(0);
     if (!rows.ok()) return rows.status();
     if (!elements.ok()) return elements.status();
@@ -555,7 +628,7 @@ class SignCodec : public CodecFor<Signed> {
     return encoder.SetMetadata(value.number * kSign);
   }
   absl::StatusOr<Signed> Decode(Decoder& decoder) const override {
-    return Signed{decoder.Metadata().As<int>().value_or(0) * kSign};
+    return Signed{decoder.Metadata<int>().value_or(0) * kSign};
   }
 };
 

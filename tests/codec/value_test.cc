@@ -307,5 +307,17 @@ TEST(IsValidUtf8Test, AgreesWithTheDefinitionForAllShortStrings) {
   }
 }
 
+TEST(ValueTest, LargeMapsInAnotherOrderAreComparedInTime) {
+  std::vector<ValueMap::Entry> forward, backward;
+  for (int i = 0; i < 100'000; ++i) forward.emplace_back(absl::StrCat(i), i);
+  backward.assign(forward.rbegin(), forward.rend());
+  const ValueMap a = *ValueMap::FromEntries(forward);
+  EXPECT_EQ(a, *ValueMap::FromEntries(backward));
+  backward[5].second = Value("another");
+  EXPECT_NE(a, *ValueMap::FromEntries(backward));
+  backward[5] = {"another", 1};
+  EXPECT_NE(a, *ValueMap::FromEntries(backward));
+}
+
 }  // namespace
 }  // namespace slabpipe

@@ -38,7 +38,9 @@ absl::StatusOr<Cloud> CloudCodec::Decode(Decoder& decoder) const {
   if (!raw.ok()) return raw.status();
   absl::StatusOr<Buffer> image = decoder.TakeBuffer(2);
   if (!image.ok()) return image.status();
-  Cloud cloud = {.settings = decoder.Metadata(),
+  absl::StatusOr<Value> settings = decoder.Metadata();
+  if (!settings.ok()) return settings.status();
+  Cloud cloud = {.settings = *std::move(settings),
                  .children = {},
                  .points = *points,
                  .raw = *raw,

@@ -37,7 +37,7 @@ int main(int argc, char** argv) {
   if (lie == "far beyond the end") answer.offset_units = UINT32_MAX;
   if (lie == "overflow") answer.offset_units = 1, answer.size = UINT64_MAX - 63;
   if (lie == "more content than size") answer.content_size = 128;
-  if (lie == "no size") answer.size = answer.content_size = 0;
+  if (lie == "no size") answer.size = answer.content_size = 0, answer.offset_units = 1;
   if (lie == "more elements") answer.elements = 9;
   if (lie == "an unknown codec") answer.codec = "no.such.codec";
 

@@ -48,7 +48,7 @@ class CloudCodec : public CodecFor<Cloud> {
     return status;
   }
   absl::StatusOr<Cloud> Decode(Decoder& decoder) const override {
-    absl::StatusOr<std::string> sensor = decoder.Metadata().As<std::string>();
+    absl::StatusOr<std::string> sensor = decoder.Metadata<std::string>();
     if (!sensor.ok()) return sensor.status();
     absl::StatusOr<absl::Span<const float>> points = decoder.Elements<float>(0);
     if (!points.ok()) return points.status();
