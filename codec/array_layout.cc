@@ -24,7 +24,7 @@ Axes AxesBySpeed(const ArrayLayout& layout) {
   std::iota(axes.begin(), axes.end(), size_t{0});
   // Axes of extent 1 may have any stride: among equals, and for them, the first axis counts as
   // slower.
-  std::stable_sort(axes.begin(), axes.end(), [&](size_t a, size_t b) {
+  SortAxes(axes, [&](size_t a, size_t b) {
     return Magnitude(layout.strides[a]) > Magnitude(layout.strides[b]);
   });
   return axes;

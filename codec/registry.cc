@@ -9,26 +9,31 @@
 namespace slabpipe {
 
 absl::Status CodecRegistry::Add(std::unique_ptr<Codec> codec) {
-  if (absl::Status status = CheckName(codec.get()); !status.ok()) return status;
+  if (absl::Status status = CheckName(codec.get(), nullptr); !status.ok()) return status;
+  Candidates& candidates = IndexName(codec.get());
+  const bool before_fallback = !candidates.empty() && candidates.back() == fallback_.get();
+  candidates.insert(candidates.end() - (before_fallback ? 1 : 0), codec.get());
   codecs_.push_back(std::move(codec));
-  Index();
   return absl::OkStatus();
 }
 
 absl::Status CodecRegistry::AddFirst(std::unique_ptr<Codec> codec) {
-  if (absl::Status status = CheckName(codec.get()); !status.ok()) return status;
+  if (absl::Status status = CheckName(codec.get(), nullptr); !status.ok()) return status;
+  Candidates& candidates = IndexName(codec.get());
+  candidates.insert(candidates.begin(), codec.get());
   codecs_.insert(codecs_.begin(), std::move(codec));
-  Index();
   return absl::OkStatus();
 }
 
 absl::Status CodecRegistry::SetFallback(std::unique_ptr<Codec> codec) {
-  std::unique_ptr<Codec> old = std::exchange(fallback_, nullptr);
-  Index();  // its name is free
-  absl::Status status = CheckName(codec.get());
-  fallback_ = std::move(status.ok() ? codec : old);
-  Index();
-  return status;
+  if (absl::Status status = CheckName(codec.get(), fallback_.get()); !status.ok()) return status;
+  if (fallback_ != nullptr) {
+    by_name_.erase(fallback_->name());
+    by_type_[fallback_->type().key()].pop_back();
+  }
+  fallback_ = std::move(codec);
+  IndexName(fallback_.get()).push_back(fallback_.get());
+  return absl::OkStatus();
 }
 
 const Codec* CodecRegistry::FindFor(AnyRef value) const {
@@ -63,29 +68,24 @@ std::vector<std::string> CodecRegistry::names() const {
   return names;
 }
 
-absl::Status CodecRegistry::CheckName(const Codec* codec) const {
+absl::Status CodecRegistry::CheckName(const Codec* codec, const Codec* replaced) const {
   if (codec == nullptr) return absl::InvalidArgumentError("there is no codec: the pointer is null");
   const absl::string_view name = codec->name();
   if (name.empty() || name.size() > kMaxCodecNameBytes) {
     return absl::InvalidArgumentError(absl::StrCat("a codec's name has 1 to ", kMaxCodecNameBytes,
                                                    " bytes; '", name, "' has ", name.size()));
   }
-  if (Find(name).ok()) {
+  const auto found = by_name_.find(name);
+  if (found != by_name_.end() && found->second != replaced) {
     return absl::AlreadyExistsError(
         absl::StrCat("there is a codec '", name, "' already: ", absl::StrJoin(names(), ", ")));
   }
   return absl::OkStatus();
 }
 
-void CodecRegistry::Index() {
-  by_type_.clear();
-  by_name_.clear();
-  const auto add = [this](const Codec* codec) {
-    by_type_[codec->type().key()].push_back(codec);
-    by_name_.emplace(codec->name(), codec);
-  };
-  for (const std::unique_ptr<Codec>& codec : codecs_) add(codec.get());
-  if (fallback_ != nullptr) add(fallback_.get());
+CodecRegistry::Candidates& CodecRegistry::IndexName(const Codec* codec) {
+  by_name_.emplace(codec->name(), codec);
+  return by_type_[codec->type().key()];
 }
 
 }  // namespace slabpipe

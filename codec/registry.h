@@ -49,13 +49,17 @@ class CodecRegistry {
   std::vector<std::string> names() const;
 
  private:
-  absl::Status CheckName(const Codec* codec) const;
-  void Index();
+  // The codecs for one type, in order.
+  using Candidates = absl::InlinedVector<const Codec*, 1>;
+
+  // `replaced` is the codec that makes room for this one, if there is such.
+  absl::Status CheckName(const Codec* codec, const Codec* replaced) const;
+  // Notes the name; returns the codecs for its type, to put it among them.
+  Candidates& IndexName(const Codec* codec);
 
   std::vector<std::unique_ptr<Codec>> codecs_;
   std::unique_ptr<Codec> fallback_;
-  // The codecs for a type, in order; by TypeId::key().
-  absl::flat_hash_map<const void*, absl::InlinedVector<const Codec*, 1>> by_type_;
+  absl::flat_hash_map<const void*, Candidates> by_type_;  // by TypeId::key()
   absl::flat_hash_map<std::string, const Codec*> by_name_;
 };
 

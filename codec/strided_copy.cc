@@ -190,8 +190,7 @@ void StridedCopy::AddAxes(const ArrayLayout& from, const ArrayLayout& to) {
     }
     axes_.push_back(axis);
   }
-  std::stable_sort(axes_.begin(), axes_.end(),
-                   [](const Axis& a, const Axis& b) { return a.to_stride > b.to_stride; });
+  SortAxes(axes_, [](const Axis& a, const Axis& b) { return a.to_stride > b.to_stride; });
 }
 
 // Two axes of which the slower one goes on where the faster one ends are one.

@@ -46,6 +46,7 @@ class TextsCodec : public slabpipe::CodecFor<std::vector<std::string>> {
     // Each number is read once, into memory of one's own: the peer may change it after the check.
     const std::vector<uint64_t> checked(ends->begin(), ends->end());
     Texts texts;
+    texts.reserve(checked.size());
     uint64_t begin = 0;
     for (const uint64_t end : checked) {
       if (end < begin || end > characters->size()) {
