@@ -104,6 +104,10 @@ absl::Status ValueMessage::Begin(const Wait& wait) {
   return absl::OkStatus();
 }
 
+absl::Status ValueMessage::Prepare(AnyRef model) {
+  return CatchKjBuilding([&] { return encoder_->PrepareModel(model); });
+}
+
 absl::Status ValueMessage::Encode(AnyRef model, schemas::Payload::Builder payload) {
   return CatchKjBuilding([&] { return encoder_->EncodeModel(model, payload); });
 }

@@ -105,8 +105,9 @@ class ValueMessage {
 
   // REQUIRES: Begin.
   schemas::Message::Builder root() { return root_; }
-  // For each value's model; then once; then for each again, in the same order.
-  absl::Status Prepare(AnyRef model) { return encoder_->PrepareModel(model); }
+  // For each value's model; then once; then for each again, in the same order. What a codec throws
+  // becomes a status.
+  absl::Status Prepare(AnyRef model);
   absl::Status OpenSlab() { return encoder_->OpenSlab(); }
   absl::Status Encode(AnyRef model, schemas::Payload::Builder payload);
 

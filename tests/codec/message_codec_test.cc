@@ -1,5 +1,6 @@
 #include "slabpipe/codec/message_codec.h"
 
+#include <cstdint>
 #include <cstring>
 #include <limits>
 #include <memory>
@@ -8,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_split.h"
 #include "slabpipe/codec/codec_limits.h"
 #include "slabpipe/codec/dataset.h"
 #include "slabpipe/codec/ndarray.h"
@@ -530,6 +532,34 @@ TEST_F(MessageCodecTest, I5ABlockIsNotCopiedAsOftenAsAPeerLikes) {
   // What is not copied may be named so often.
   EXPECT_THAT(ReadCorrupted(arrays, [&](Letter& letter) { name_the_first(letter, false); }),
               IsOk());
+}
+
+// Each pointer of a message, made to point to each place of it: among them those that close a
+// cycle, in which lists are in lists without end.
+TEST_F(MessageCodecTest, I5PointersThatLeadInCyclesEnd) {
+  std::unique_ptr<Letter> letter =
+      Write(std::vector<std::vector<std::vector<std::string>>>{{{"a"}}});
+  const kj::Array<capnp::word> good = capnp::messageToFlatArray(letter->message);
+  int cycles = 0;
+  for (size_t at = 1; at < good.size(); ++at) {
+    uint64_t pointer;
+    std::memcpy(&pointer, &good[at], sizeof(pointer));
+    if (pointer == 0 || (pointer & 3) > 1) continue;  // neither a struct nor a list
+    for (size_t to = 1; to < good.size(); ++to) {
+      const auto offset = static_cast<int32_t>(to) - static_cast<int32_t>(at) - 1;
+      const uint64_t redirected =
+          (pointer & 0xffffffff00000003) | (static_cast<uint32_t>(offset) << 2);
+      kj::Array<capnp::word> bad = kj::heapArray<capnp::word>(good.asPtr());
+      std::memcpy(bad.asBytes().begin() + 8 * at, &redirected, sizeof(redirected));
+      const auto read = worker_->ReadWords(bad, {});
+      if (read.ok()) continue;
+      EXPECT_FALSE(read.status().message().empty());
+      const std::vector<std::string> levels =
+          absl::StrSplit(read.status().message(), "sequence: item 0: ");
+      cycles += levels.size() > 4 ? 1 : 0;  // there are three lists
+    }
+  }
+  EXPECT_GT(cycles, 0) << "no cycle was among them";
 }
 
 }  // namespace

@@ -14,7 +14,9 @@
 #include <complex>
 #include <cstdint>
 #include <limits>
+#include <new>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,6 +24,8 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "slabpipe/codec/built_in.h"
+#include "slabpipe/codec/codec.h"
 #include "slabpipe/codec/dataset.h"
 #include "slabpipe/codec/ndarray.h"
 #include "slabpipe/codec/object.h"
@@ -494,6 +498,34 @@ TEST_F(StartTest, TheWorkersWorkerEndsWithItsMain) {
   ASSERT_THAT(inner, IsOk());
   ::kill(outer->worker_pid(), SIGKILL);
   AwaitEnd(*inner);
+}
+
+// What a codec of one's own throws, before anything has been sent.
+struct Fuse {
+  bool burns_in_prepare = false;
+};
+
+class FuseCodec : public CodecFor<Fuse> {
+ public:
+  absl::string_view name() const override { return "tests.fuse"; }
+  absl::Status Prepare(const Fuse& fuse, Sizer&) const override {
+    if (fuse.burns_in_prepare) throw std::out_of_range("in prepare");
+    return absl::OkStatus();
+  }
+  absl::Status Encode(const Fuse&, Encoder&) const override { throw std::bad_alloc(); }
+  absl::StatusOr<Fuse> Decode(Decoder&) const override { return Fuse(); }
+};
+
+TEST_F(SessionTest, ACodecThatThrowsFailsItsCallAndNothingElse) {
+  SessionOptions options = GoodOptions();
+  options.codecs = *CodecsWith<FuseCodec>();
+  Session session = StartGood(std::move(options));
+  EXPECT_THAT(session.Call<bool>("echo.flag", Fuse{.burns_in_prepare = true}),
+              StatusIs(absl::StatusCode::kInternal, HasSubstr("in prepare")));
+  EXPECT_THAT(session.Call<bool>("echo.flag", Fuse{}),
+              StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("memory")));
+  EXPECT_THAT(session.Call<bool>("echo.flag", true), IsOkAndHolds(true));
+  EXPECT_EQ(session.stats().restarts, 0u);
 }
 
 }  // namespace
