@@ -25,7 +25,8 @@ absl::Status CheckValue(const Value& value);
 
 // Puts a long text or bytes into a block and returns the block's index in the payload.
 using LongTextWriter = absl::FunctionRef<absl::StatusOr<uint32_t>(absl::string_view content)>;
-// Finds it there. The bytes are checked for their number, and copied, before anything looks at them.
+// Finds it there. The bytes are checked for their number, and copied, before anything looks at
+// them.
 using LongTextReader =
     absl::FunctionRef<absl::StatusOr<absl::Span<const std::byte>>(uint32_t block)>;
 

@@ -264,10 +264,9 @@ absl::Status IncomingMemory::CheckEmpty(const Ref& ref) {
   if (ref.offset == 0 && ref.content_size == 0 && ref.segment == 0 && !ref.temporary) {
     return absl::OkStatus();
   }
-  return absl::DataLossError(
-      absl::StrCat("bad reference: size is 0, but not all of offset (", ref.offset,
-                   "), content_size (", ref.content_size, "), segment (", ref.segment,
-                   ") and temporary (", ref.temporary, ")"));
+  return absl::DataLossError(absl::StrCat(
+      "bad reference: size is 0, but not all of offset (", ref.offset, "), content_size (",
+      ref.content_size, "), segment (", ref.segment, ") and temporary (", ref.temporary, ")"));
 }
 
 absl::StatusOr<Block> IncomingMemory::Attach(uint64_t index) const {

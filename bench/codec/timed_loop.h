@@ -19,8 +19,8 @@
 
 namespace slabpipe::bench {
 
-// Times `timed` alone, between two looks at the clock, which count (Floor/clock shows what that is),
-// and counts its allocations.
+// Times `timed` alone, between two looks at the clock, which count (Floor/clock shows what that
+// is), and counts its allocations.
 template <typename Before, typename Timed, typename After>
 void TimedLoop(benchmark::State& state, Before before, Timed timed, After after) {
   using Clock = std::chrono::steady_clock;

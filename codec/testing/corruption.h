@@ -39,8 +39,8 @@ size_t WordChangeCount(absl::Span<const size_t> positions);
 std::string ChangeWord(kj::ArrayPtr<capnp::word> words, absl::Span<const size_t> positions,
                        size_t which);
 
-// The blocks that a letter of `pool` refers to, in its refs' order, if they are the pool's own and not
-// empty.
+// The blocks that a letter of `pool` refers to, in its refs' order, if they are the pool's own and
+// not empty.
 std::vector<Block> OwnBlocks(Letter& letter, ShmPool& pool);
 
 // Changes bytes of blocks, and puts them back when it dies: they may belong to a value that its

@@ -425,7 +425,8 @@ class Throws : public BlamesItself {
   absl::Status TooMany(size_t) const override { throw std::out_of_range("too many points"); }
 };
 TEST_F(ConformanceFailureTest, ACountThatEndsInAnException) {
-  EXPECT_THAT(Clouds<Throws>().Run(), FailsIn("metadata", "INTERNAL: an exception was thrown: too many points"));
+  EXPECT_THAT(Clouds<Throws>().Run(),
+              FailsIn("metadata", "INTERNAL: an exception was thrown: too many points"));
 }
 
 class FailsOnAShortBlock : public RayCodec {

@@ -348,7 +348,8 @@ TEST_F(ValueCodecTest, SeedDefectASmallValueTakesNoSegment) {
   }
 }
 
-// A program in the format that the seed's fallback runs: here it is bytes, or a text, and remains so.
+// A program in the format that the seed's fallback runs: here it is bytes, or a text, and remains
+// so.
 TEST_F(ValueCodecTest, SeedDefectTheFallbackExecutesNothing) {
   const std::string program = "cos\nsystem\n(S'exit 1'\ntR.";
   EXPECT_EQ(Fetch(Value(Bytes{program}))->bytes()->data, program);
