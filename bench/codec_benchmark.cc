@@ -1,6 +1,6 @@
 // What a value costs each codec: Encode/CODEC/CASE and Decode/CODEC/CASE, in this process, without
-// a pipe; beside them Floor/..., what the machine takes for the like, and Registry/..., what finding
-// a codec takes. bench/README.md says how to read it.
+// a pipe; beside them Floor/..., what the machine takes for the like, and Registry/..., what
+// finding a codec takes. bench/README.md says how to read it.
 
 #include <benchmark/benchmark.h>
 

@@ -17,7 +17,8 @@
 // other. For a struct that is not yours, specialise slabpipe::RecordTraits with a Describe() that
 // returns the same. Structs are default-constructible, and not changed while they are sent. One
 // with fields of its own type (in a std::vector, say) can't find out whether it keeps its bytes by
-// itself: tell it, slabpipe::kOwnsItsBytes<Tree> = true (simple_binding.h), before it is first used.
+// itself: tell it, slabpipe::kOwnsItsBytes<Tree> = true (simple_binding.h), before it is first
+// used.
 //
 // Versions. The fields' order carries no meaning. A record of another type's name is an error. A
 // field that is missing is an error, too, unless it is a std::optional, or declared so:

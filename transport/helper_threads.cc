@@ -144,8 +144,8 @@ uint64_t HelperThreads::chunks_helped() const {
   return chunks_helped_;
 }
 
-// As far as the caller's processors allow. Does not touch the mutex in a forked process: it may have
-// been locked when the fork happened.
+// As far as the caller's processors allow. Does not touch the mutex in a forked process: it may
+// have been locked when the fork happened.
 size_t HelperThreads::MostHelpers(size_t count) const {
   if (count <= 1 || max_threads_ == 0 || ::getpid() != process_id_) return 0;
   return std::min({max_threads_, UsableProcessors() - 1, count - 1});

@@ -4,10 +4,10 @@
 //
 // The caller works, too: it and the helpers take chunks from one counter. A helper that gets no
 // processor takes none, so it costs the caller no more than the system call that wakes it. But one
-// that loses its processor in the middle of a chunk is waited for, as long as the scheduler pleases,
-// which is milliseconds where others compute. So helpers are woken only if a processor is idle,
-// which is looked at now and then while the work goes on, and stop when none is any more; and a
-// chunk should be short: some ten to some hundred microseconds.
+// that loses its processor in the middle of a chunk is waited for, as long as the scheduler
+// pleases, which is milliseconds where others compute. So helpers are woken only if a processor is
+// idle, which is looked at now and then while the work goes on, and stop when none is any more; and
+// a chunk should be short: some ten to some hundred microseconds.
 //
 // Threads are made when they are first wanted, sleep between calls, take no signals, and are no
 // more than the processors that the caller may run on, less one. Where none can be made, or in a

@@ -2,7 +2,7 @@
 //
 //   reader of segments                             their owner
 //   LeaseLogWriter log(own, peer);                 LeaseLogReader log(own, peer);
-//   log.Append(slot, count, messages_sent);        log.Drain(messages_accepted, [](slot, count) ...);
+// log.Append(slot, count, messages_sent);        log.Drain(messages_accepted, [](slot, count) ...);
 //
 // Nobody is woken: the owner looks when it needs memory. A full log takes nothing more, and what it
 // does not take goes with a message.

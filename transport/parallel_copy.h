@@ -13,9 +13,9 @@
 
 namespace slabpipe {
 
-// Where waking another thread begins to pay: see bench/copy_benchmark.cc. On an idle machine it does
-// from half of this on; but where others come and go, the copy should be long enough to make up for
-// a helper that has to be waited for now and then.
+// Where waking another thread begins to pay: see bench/copy_benchmark.cc. On an idle machine it
+// does from half of this on; but where others come and go, the copy should be long enough to make
+// up for a helper that has to be waited for now and then.
 inline constexpr size_t kParallelCopyBytes = size_t{8} << 20;
 
 // What a thread takes at once: large enough that taking it costs nothing, small enough to be waited

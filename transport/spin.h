@@ -8,9 +8,9 @@
 // sooner by looking. But looking is the worst there is when the peer needs this very core to
 // answer. So: never if the peer was last seen on the CPU that this thread runs on; and as long as
 // it lately paid off, at most the budget. A wait that took longer than the budget halves what the
-// next one may spend; one that was shorter gives all of it back. (Asleep, it counts as shorter up to
-// twice the budget: the waking up is part of it, and would not have been.) So an idle pipe soon goes
-// to sleep at once, and a busy one wakes up to spinning after one short sleep.
+// next one may spend; one that was shorter gives all of it back. (Asleep, it counts as shorter up
+// to twice the budget: the waking up is part of it, and would not have been.) So an idle pipe soon
+// goes to sleep at once, and a busy one wakes up to spinning after one short sleep.
 
 #ifndef SLABPIPE_TRANSPORT_SPIN_H_
 #define SLABPIPE_TRANSPORT_SPIN_H_

@@ -6,8 +6,8 @@
 // Decodes the payload, in the same steps as a session does. What was decoded is used in all ways,
 // sent on by reference and by copy, decoded again and compared; then the peer changes the slab
 // under it, and it is used again. Aborts if
-// - decoding reads a byte outside the payload's blocks, or a decoded value one that it does not hold
-//   a lease on (under AddressSanitizer);
+// - decoding reads a byte outside the payload's blocks, or a decoded value one that it does not
+//   hold a lease on (under AddressSanitizer);
 // - an error has a code that blames nobody, or no message (check.h);
 // - what was decoded can't be sent on, or comes out differently;
 // - a lease, a pin, or memory is not back at the end.

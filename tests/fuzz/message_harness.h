@@ -3,11 +3,12 @@
 //   static auto* const harness = new MessageHarness;
 //   harness->Run(input);
 //
-// Takes the messages of one connection in as a session does: framing, memory table, names of codecs,
-// and what each kind of message holds: arguments, result, error, hello, welcome, event. Before the
-// first, this side has granted the peer its segment in slot 0, generation 1, once: that may be
-// returned and echoed. What is decoded is used, sent back, and used again after the peer has gone.
-// Aborts as DecoderHarness does, and if descriptors, leases or memory are not back at the end.
+// Takes the messages of one connection in as a session does: framing, memory table, names of
+// codecs, and what each kind of message holds: arguments, result, error, hello, welcome, event.
+// Before the first, this side has granted the peer its segment in slot 0, generation 1, once: that
+// may be returned and echoed. What is decoded is used, sent back, and used again after the peer has
+// gone. Aborts as DecoderHarness does, and if descriptors, leases or memory are not back at the
+// end.
 
 #ifndef SLABPIPE_TESTS_FUZZ_MESSAGE_HARNESS_H_
 #define SLABPIPE_TESTS_FUZZ_MESSAGE_HARNESS_H_

@@ -1,5 +1,5 @@
-// MessageInput: what the fuzzer `message` reads: the messages of one connection, as the kernel would
-// hand them over. Up to four, one behind the other; of each:
+// MessageInput: what the fuzzer `message` reads: the messages of one connection, as the kernel
+// would hand them over. Up to four, one behind the other; of each:
 //
 //   bytes
 //       1  number of descriptors, modulo 5

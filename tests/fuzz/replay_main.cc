@@ -1,5 +1,6 @@
-// Runs a fuzzer over its corpus as a GoogleTest program, in any compiler: PROGRAM CORPUS_FOLDER. One
-// test for each file: as it is, cut short, and with a few bytes changed, the same ones each time.
+// Runs a fuzzer over its corpus as a GoogleTest program, in any compiler: PROGRAM CORPUS_FOLDER.
+// One test for each file: as it is, cut short, and with a few bytes changed, the same ones each
+// time.
 
 #include <algorithm>
 #include <cstddef>

@@ -28,8 +28,8 @@ struct Resent {
   }
 };
 
-// Two pools of its own, so that every byte of a value from elsewhere is copied. Thread-compatible; reuses
-// its memory from call to call.
+// Two pools of its own, so that every byte of a value from elsewhere is copied. Thread-compatible;
+// reuses its memory from call to call.
 class Resender {
  public:
   explicit Resender(CodecRegistry registry);

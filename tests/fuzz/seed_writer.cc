@@ -20,7 +20,8 @@ std::vector<const Codec*> NumberedCodecs(const CodecRegistry& registry) {
   return codecs;
 }
 
-// The bytes of the segment behind `descriptor` that the refs of segment `index` use, from its start.
+// The bytes of the segment behind `descriptor` that the refs of segment `index` use, from its
+// start.
 std::string ReadSlab(schemas::MemoryTable::Reader table, unsigned index, int descriptor) {
   size_t used = 0;
   for (const schemas::ShmRef::Reader ref : table.getRefs()) {

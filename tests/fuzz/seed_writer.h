@@ -1,7 +1,7 @@
 // SeedWriter: real values in the form that the fuzzers read.
 //
 //   SeedWriter writer;
-//   writer.Add("ndarray", "vector", std::vector<double>{1, 2});     // for the decoder, and as a request
+//   writer.Add("ndarray", "vector", std::vector<double>{1, 2});  // for the decoder, as a request
 //   writer.AddMessage("ping", [](schemas::Message::Builder root) { root.setPing(7); });
 //   std::vector<Seed> seeds = writer.Take();
 

@@ -1,5 +1,5 @@
-// MakeSeeds: inputs to begin with, made of real values: every codec, layout and kind, what is empty,
-// nested and large.
+// MakeSeeds: inputs to begin with, made of real values: every codec, layout and kind, what is
+// empty, nested and large.
 
 #ifndef SLABPIPE_TESTS_FUZZ_SEEDS_H_
 #define SLABPIPE_TESTS_FUZZ_SEEDS_H_

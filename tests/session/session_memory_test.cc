@@ -230,8 +230,9 @@ TEST_F(SessionMemoryTest, LeasesOnArgumentsComeBackWithTheAnswer) {
   EXPECT_EQ(session.stats().pool.own.grants_out, 0u);
 }
 
-// The worker gives the lease on its argument back as soon as it has answered, by the log; the answer
-// speaks of the same memory, and may be read later. Somebody looks into the log all the time.
+// The worker gives the lease on its argument back as soon as it has answered, by the log; the
+// answer speaks of the same memory, and may be read later. Somebody looks into the log all the
+// time.
 TEST_F(SessionMemoryTest, AnEchoWhoseLeaseIsGivenBackAtOnceIsNeverStale) {
   constexpr int kEchoes = kSanitized ? 2'000 : 20'000;
   NdArray<double> array = Counting(300);

@@ -386,8 +386,8 @@ TEST_F(MessageMemoryTest, I4TenThousandMessagesCostNoMoreThanTen) {
 }
 
 // I5: every field of the table, attacked. The message is a good one, to the worker, who has read
-// one like it before, so that main's "m.1" in slot 0 is known there with generation 1, "m.2" in slot
-// 1 is not, and the peer holds one grant of the worker's "w.1", in slot 0 of the worker's.
+// one like it before, so that main's "m.1" in slot 0 is known there with generation 1, "m.2" in
+// slot 1 is not, and the peer holds one grant of the worker's "w.1", in slot 0 of the worker's.
 
 struct Attack {
   std::string name;

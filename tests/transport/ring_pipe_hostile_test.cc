@@ -583,7 +583,8 @@ TEST_F(RingHostileWorkerTest, ABellThatIsDrainedUnderMainBlocksNobody) {
   thief.join();
 }
 
-// A main whose bells are ringing for good. (A worker trusts its main; but it must learn of its end.)
+// A main whose bells are ringing for good. (A worker trusts its main; but it must learn of its
+// end.)
 TEST(RingHostileMainTest, ABellThatCanNotBeSilencedKeepsNobodyBeyondTheDeadline) {
   tests::Watchdog watchdog;
   for (const absl::Duration spin : {absl::ZeroDuration(), absl::Microseconds(50)}) {
