@@ -10,12 +10,13 @@
 #include "slabpipe/tests/fuzz/decoder_input.h"
 #include "slabpipe/transport/memfd_segment.h"
 
-#if defined(__has_feature)
+// Abseil may define __has_feature where the compiler does not.
+#if defined(__SANITIZE_ADDRESS__)
+#define SLABPIPE_FUZZ_POISONS 1
+#elif defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define SLABPIPE_FUZZ_POISONS 1
 #endif
-#elif defined(__SANITIZE_ADDRESS__)
-#define SLABPIPE_FUZZ_POISONS 1
 #endif
 
 #if defined(SLABPIPE_FUZZ_POISONS)
