@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "slabpipe/codec/sort_axes.h"
 #include "slabpipe/codec/strided_copy.h"
 
 namespace slabpipe {

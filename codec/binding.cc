@@ -73,6 +73,13 @@ absl::StatusOr<absl::Span<const Object>> ItemsOf(const Object& object, ObjectLis
   return absl::MakeConstSpan(storage.items);
 }
 
+absl::StatusOr<absl::Span<const Object>> ItemsOf(const Object& object, size_t size,
+                                                 ObjectList& storage) {
+  absl::StatusOr<absl::Span<const Object>> items = ItemsOf(object, storage);
+  if (items.ok() && items->size() != size) return WrongSize("a list", items->size(), size);
+  return items;
+}
+
 absl::StatusOr<const DynamicMap*> EntriesOf(const Object& object, DynamicMap& storage) {
   if (const DynamicMap* map = object.get<DynamicMap>()) return map;
   const Value* value = object.get<Value>();

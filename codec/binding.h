@@ -28,6 +28,10 @@
 // another codec for Value or AnyNdArray instead, with AddFirst). What it decodes must own its bytes
 // if the table's type does.
 //
+// Views (NdArray, a codec's Leased<T>) cost nothing to receive. Containers that own what they hold
+// are copies, as many as the peer says: it may name one large block for each item of a list. Of a
+// worker that is not trusted with main's memory, ask for views.
+//
 // What is asked for is what was sent, with three exceptions, which keep their meaning: numbers as
 // Value::As converts them, a ValueList for a list and a ValueMap for a map, and the reverse.
 

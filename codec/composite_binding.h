@@ -38,10 +38,29 @@ absl::StatusOr<absl::Span<const Object>> ItemsOf(const Object& object, ObjectLis
 // The object's map, or, put into `storage`, that of a Value. INVALID_ARGUMENT if it is neither.
 absl::StatusOr<const DynamicMap*> EntriesOf(const Object& object, DynamicMap& storage);
 absl::Status WrongSize(absl::string_view what, size_t size, size_t wanted);
+// The items of a list that has `size` of them. INVALID_ARGUMENT also if it has not.
+absl::StatusOr<absl::Span<const Object>> ItemsOf(const Object& object, size_t size,
+                                                 ObjectList& storage);
 
 // Of which there are arrays: bools are no such elements, Bool8 are.
 template <typename T>
 inline constexpr bool kIsPlainElement = ArrayElement<T> && !std::same_as<T, bool>;
+
+// The model of a container whose items have numbers.
+template <typename Container>
+SequenceRef SequenceOf(const Container& items) {
+  return {.size = items.size(),
+          .object = &items,
+          .visit_item = [](const void* object, size_t index, ModelVisitor visit) {
+            return VisitValue((*static_cast<const Container*>(object))[index], visit);
+          }};
+}
+// Bools have no memory to borrow that is an array's.
+template <typename Flags>
+absl::Status VisitFlags(const Flags& flags, ModelVisitor visit) {
+  const std::vector<Bool8> elements(flags.begin(), flags.end());
+  return visit(AnyRef::To<AnyNdArray>(NdArray<const Bool8>::Borrow(elements)));
+}
 
 template <typename T>
 absl::StatusOr<T> MakeItem(const Object& item, size_t index) {
@@ -121,14 +140,12 @@ struct Binding<absl::Span<T>> {
   }
 };
 
-// Bools are copied into an array of Bool8.
 template <>
 struct Binding<std::vector<bool>> {
   static constexpr bool kComposite = true;
   static constexpr bool kOwnsItsBytes = true;
   static absl::Status Visit(const std::vector<bool>& flags, ModelVisitor visit) {
-    return Binding<std::vector<Bool8>>::Visit(std::vector<Bool8>(flags.begin(), flags.end()),
-                                              visit);
+    return internal::VisitFlags(flags, visit);
   }
   static absl::StatusOr<std::vector<bool>> Make(const Object& object) {
     absl::StatusOr<std::vector<Bool8>> flags = Binding<std::vector<Bool8>>::Make(object);
@@ -142,8 +159,7 @@ struct Binding<std::array<bool, kSize>> {
   static constexpr bool kComposite = true;
   static constexpr bool kOwnsItsBytes = true;
   static absl::Status Visit(const std::array<bool, kSize>& flags, ModelVisitor visit) {
-    return Binding<std::vector<Bool8>>::Visit(std::vector<Bool8>(flags.begin(), flags.end()),
-                                              visit);
+    return internal::VisitFlags(flags, visit);
   }
   static absl::StatusOr<std::array<bool, kSize>> Make(const Object& object) {
     auto flags = Binding<std::array<Bool8, kSize>>::Make(object);
@@ -160,8 +176,7 @@ requires(!ArrayElement<T> && !std::same_as<T, Value>) struct Binding<std::vector
   static constexpr bool kComposite = true;
   static constexpr bool kOwnsItsBytes = Binding<T>::kOwnsItsBytes;
   static absl::Status Visit(const std::vector<T>& items, ModelVisitor visit) {
-    return visit(
-        AnyRef::To(SequenceRef{.size = items.size(), .object = &items, .visit_item = &VisitItem}));
+    return visit(AnyRef::To(internal::SequenceOf(items)));
   }
   static absl::StatusOr<std::vector<T>> Make(const Object& object) {
     ObjectList storage;
@@ -176,11 +191,6 @@ requires(!ArrayElement<T> && !std::same_as<T, Value>) struct Binding<std::vector
     }
     return items;
   }
-
- private:
-  static absl::Status VisitItem(const void* object, size_t index, ModelVisitor visit) {
-    return VisitValue((*static_cast<const std::vector<T>*>(object))[index], visit);
-  }
 };
 
 template <typename T, size_t kSize>
@@ -188,14 +198,12 @@ requires(!ArrayElement<T>) struct Binding<std::array<T, kSize>> {
   static constexpr bool kComposite = true;
   static constexpr bool kOwnsItsBytes = Binding<T>::kOwnsItsBytes;
   static absl::Status Visit(const std::array<T, kSize>& items, ModelVisitor visit) {
-    return visit(
-        AnyRef::To(SequenceRef{.size = kSize, .object = &items, .visit_item = &VisitItem}));
+    return visit(AnyRef::To(internal::SequenceOf(items)));
   }
   static absl::StatusOr<std::array<T, kSize>> Make(const Object& object) {
     ObjectList storage;
-    const absl::StatusOr<absl::Span<const Object>> objects = internal::ItemsOf(object, storage);
+    const auto objects = internal::ItemsOf(object, kSize, storage);
     if (!objects.ok()) return objects.status();
-    if (objects->size() != kSize) return internal::WrongSize("a list", objects->size(), kSize);
     std::array<T, kSize> items;
     for (size_t i = 0; i < kSize; ++i) {
       absl::StatusOr<T> made = internal::MakeItem<T>((*objects)[i], i);
@@ -203,11 +211,6 @@ requires(!ArrayElement<T>) struct Binding<std::array<T, kSize>> {
       items[i] = *std::move(made);
     }
     return items;
-  }
-
- private:
-  static absl::Status VisitItem(const void* object, size_t index, ModelVisitor visit) {
-    return VisitValue((*static_cast<const std::array<T, kSize>*>(object))[index], visit);
   }
 };
 
@@ -236,9 +239,8 @@ requires internal::IsTupleLike<T>::value struct Binding<T> {
   }
   static absl::StatusOr<T> Make(const Object& object) {
     ObjectList storage;
-    const absl::StatusOr<absl::Span<const Object>> objects = internal::ItemsOf(object, storage);
+    const auto objects = internal::ItemsOf(object, kSize, storage);
     if (!objects.ok()) return objects.status();
-    if (objects->size() != kSize) return internal::WrongSize("a list", objects->size(), kSize);
     return MakeItems(*objects, std::make_index_sequence<kSize>());
   }
 

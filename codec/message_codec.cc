@@ -269,6 +269,14 @@ std::vector<std::string> MessageEncoder::new_codec_names() const {
   return names;
 }
 
+void MessageEncoder::WriteNewCodecs(
+    absl::FunctionRef<capnp::List<capnp::Text>::Builder(unsigned count)> init_list) const {
+  const std::vector<std::string> names = new_codec_names();
+  if (names.empty()) return;
+  auto list = init_list(static_cast<unsigned>(names.size()));
+  for (unsigned i = 0; i < list.size(); ++i) list.set(i, names[i].c_str());
+}
+
 void MessageEncoder::Commit() {
   committed_ = true;
   memory_.Commit();
@@ -361,6 +369,15 @@ absl::Status PeerCodecs::Add(const CodecRegistry& registry, std::string name) {
   }
   const absl::StatusOr<const Codec*> codec = registry.Find(name);
   entries.push_back({.name = std::move(name), .codec = codec.ok() ? *codec : nullptr});
+  return absl::OkStatus();
+}
+
+absl::Status PeerCodecs::AddAll(const CodecRegistry& registry,
+                                capnp::List<capnp::Text>::Reader names) {
+  for (const capnp::Text::Reader name : names) {
+    absl::Status added = Add(registry, std::string(name.cStr(), name.size()));
+    if (!added.ok()) return added;
+  }
   return absl::OkStatus();
 }
 

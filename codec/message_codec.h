@@ -17,6 +17,8 @@
 #ifndef SLABPIPE_CODEC_MESSAGE_CODEC_H_
 #define SLABPIPE_CODEC_MESSAGE_CODEC_H_
 
+#include <capnp/list.h>
+
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -74,6 +76,9 @@ class MessageEncoder {
               std::vector<int>& descriptors);
   // The codecs that the peer does not know yet, in the order of their numbers.
   std::vector<std::string> new_codec_names() const;
+  // The same into the message's list, if there are any.
+  void WriteNewCodecs(
+      absl::FunctionRef<capnp::List<capnp::Text>::Builder(unsigned count)> init_list) const;
   // Step 5: the message is on its way. Otherwise the destructor takes back what it granted.
   void Commit();
 
@@ -120,6 +125,8 @@ struct PeerCodecs {
   // The peer's next codec. DATA_LOSS for one too many (kMaxCodecs), or a name that no codec may
   // have.
   absl::Status Add(const CodecRegistry& registry, std::string name);
+  // All that a message names. May throw kj::Exception: call it inside CatchKj.
+  absl::Status AddAll(const CodecRegistry& registry, capnp::List<capnp::Text>::Reader names);
 };
 
 // Thread-compatible. Borrows the registry and the memory.

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/functional/function_ref.h"
+#include "slabpipe/codec/sort_axes.h"
 #include "slabpipe/transport/helper_threads.h"
 #include "slabpipe/transport/parallel_copy.h"
 #include "slabpipe/transport/streamed_copy.h"

@@ -10,7 +10,6 @@
 #ifndef SLABPIPE_CODEC_STRIDED_COPY_H_
 #define SLABPIPE_CODEC_STRIDED_COPY_H_
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -18,14 +17,6 @@
 #include "slabpipe/codec/array_layout.h"
 
 namespace slabpipe {
-
-// Sorts at most kMaxRank things; equal ones keep their order. (std::stable_sort allocates.)
-template <typename List, typename Before>
-void SortAxes(List& axes, Before before) {
-  for (auto axis = axes.begin(); axis != axes.end(); ++axis) {
-    std::rotate(std::upper_bound(axes.begin(), axis, *axis, before), axis, axis + 1);
-  }
-}
 
 // A plan; immutable, thus thread-safe. REQUIRES: both layouts have the same shape, and at least one
 // element.

@@ -11,15 +11,6 @@
 #include "slabpipe/transport/kj_boundary.h"
 
 namespace slabpipe {
-namespace {
-
-void WriteCodecNames(const std::vector<std::string>& names, schemas::Message::Builder root) {
-  if (names.empty()) return;
-  auto list = root.initCodecs(static_cast<unsigned>(names.size()));
-  for (unsigned i = 0; i < list.size(); ++i) list.set(i, names[i].c_str());
-}
-
-}  // namespace
 
 absl::Status Channel::Send(absl::FunctionRef<void(schemas::Message::Builder)> fill,
                            const Wait& wait, std::vector<int> descriptors) {
@@ -63,10 +54,8 @@ absl::StatusOr<std::unique_ptr<Received>> Channel::Receive(const Wait& wait) {
 
 absl::Status Channel::AddPeerCodecs(schemas::Message::Reader message) {
   PeerCodecs codecs = *peer_codecs_;
-  for (const capnp::Text::Reader name : message.getCodecs()) {
-    absl::Status added = codecs.Add(codecs_, std::string(name.cStr(), name.size()));
-    if (!added.ok()) return added;
-  }
+  absl::Status added = codecs.AddAll(codecs_, message.getCodecs());
+  if (!added.ok()) return added;
   peer_codecs_ = std::make_shared<const PeerCodecs>(std::move(codecs));
   return absl::OkStatus();
 }
@@ -113,7 +102,7 @@ absl::Status ValueMessage::Encode(AnyRef model, schemas::Payload::Builder payloa
 }
 
 absl::Status ValueMessage::Send(const Wait& wait) {
-  WriteCodecNames(encoder_->new_codec_names(), root_);
+  encoder_->WriteNewCodecs([&](unsigned count) { return root_.initCodecs(count); });
   std::vector<int> descriptors;
   encoder_->Finish([this] { return root_.initMemory(); }, descriptors);
   absl::Status sent = channel_.pipe_->Send(*builder_, descriptors, wait);

@@ -80,11 +80,7 @@ schemas::Message::Builder MessageLoop::BeginMessage() {
 }
 
 void MessageLoop::FinishMessage(schemas::Message::Builder root) {
-  const std::vector<std::string> names = encoder_->new_codec_names();
-  if (!names.empty()) {
-    auto codecs = root.initCodecs(static_cast<unsigned>(names.size()));
-    for (unsigned i = 0; i < codecs.size(); ++i) codecs.set(i, names[i].c_str());
-  }
+  encoder_->WriteNewCodecs([&](unsigned count) { return root.initCodecs(count); });
   descriptors_.clear();
   encoder_->Finish([&] { return root.initMemory(); }, descriptors_);
   encoder_->Commit();
@@ -111,10 +107,8 @@ absl::Status MessageLoop::Accept() {
   memory_ = *std::move(memory);
   if (!root.hasCodecs()) return absl::OkStatus();
   PeerCodecs codecs = *peer_codecs_;
-  for (const auto name : root.getCodecs()) {
-    absl::Status added = codecs.Add(registry_, std::string(name.cStr(), name.size()));
-    if (!added.ok()) return added;
-  }
+  absl::Status added = codecs.AddAll(registry_, root.getCodecs());
+  if (!added.ok()) return added;
   peer_codecs_ = std::make_shared<const PeerCodecs>(std::move(codecs));
   return absl::OkStatus();
 }

@@ -75,9 +75,7 @@ absl::StatusOr<std::unique_ptr<Letter>> Peer::WriteValues(absl::Span<const Outgo
     if (absl::Status status = values[i].Encode(encoder, payload); !status.ok()) return status;
     letter->encodings.push_back({std::move(before), FillLevels(letter->message)});
   }
-  const std::vector<std::string> names = encoder.new_codec_names();
-  auto codecs = root.initCodecs(static_cast<unsigned>(names.size()));
-  for (unsigned k = 0; k < codecs.size(); ++k) codecs.set(k, names[k].c_str());
+  encoder.WriteNewCodecs([&](unsigned count) { return root.initCodecs(count); });
   std::vector<int> descriptors;
   encoder.Finish([&] { return root.initMemory(); }, descriptors);
   for (const int descriptor : descriptors) letter->descriptors.emplace_back(::dup(descriptor));
@@ -113,10 +111,8 @@ absl::Status Peer::Decode(IncomingMessage& message, std::vector<Object>& objects
       IncomingMemory::Accept(root.getMemory(), message.descriptors(), pool_);
   if (!memory.ok()) return memory.status();
   auto codecs = std::make_shared<PeerCodecs>(peer_codecs_);
-  for (const auto name : root.getCodecs()) {
-    absl::Status added = codecs->Add(registry_, std::string(name.cStr(), name.size()));
-    if (!added.ok()) return added;
-  }
+  absl::Status added = codecs->AddAll(registry_, root.getCodecs());
+  if (!added.ok()) return added;
   if (names_codecs_once_) peer_codecs_ = *codecs;
   if (!root.isRequest()) return absl::DataLossError("the message is no request");
   MessageDecoder decoder(registry_, std::move(codecs), *memory,

@@ -225,6 +225,10 @@ TEST_F(CompositeTest, WhatWasDecodedIsSentOnAsItWas) {
   const std::map<std::string, Choice> sent = {{"a", 7}, {"b", std::vector<double>{1, 2}}};
   const absl::StatusOr<Object> there = Send(sent);
   ASSERT_THAT(there, IsOk());
+  ASSERT_NE(there->get<DynamicMap>(), nullptr);
+  ASSERT_NE(there->get<DynamicMap>()->Find("a"), nullptr);
+  EXPECT_EQ(there->get<DynamicMap>()->Find("a")->get<DynamicVariant>()->alternative, 1u);
+  EXPECT_EQ(there->get<DynamicMap>()->Find("c"), nullptr);
   const absl::StatusOr<Object> back = SendFrom(*worker_, *main_, *there);
   EXPECT_EQ(cost_, Cost{}) << "the array goes back as its reference";
   ASSERT_THAT(back, IsOk());

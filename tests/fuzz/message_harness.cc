@@ -115,10 +115,8 @@ absl::Status MessageHarness::Connection::Accept(IncomingMessage& message, Incomi
   if (!accepted.ok()) return accepted.status();
   memory = *std::move(accepted);
   PeerCodecs codecs = *peer_codecs_;
-  for (const capnp::Text::Reader name : root.getCodecs()) {
-    absl::Status added = codecs.Add(registry_, std::string(name.cStr(), name.size()));
-    if (!added.ok()) return added;
-  }
+  absl::Status added = codecs.AddAll(registry_, root.getCodecs());
+  if (!added.ok()) return added;
   peer_codecs_ = std::make_shared<const PeerCodecs>(std::move(codecs));
   return absl::OkStatus();
 }
