@@ -7,6 +7,7 @@
 #include "slabpipe/codec/ndarray_codec.h"
 #include "slabpipe/codec/record_codec.h"
 #include "slabpipe/codec/sequence_codec.h"
+#include "slabpipe/codec/table_codec.h"
 #include "slabpipe/codec/value_codec.h"
 #include "slabpipe/codec/variant_codec.h"
 
@@ -21,6 +22,8 @@ CodecRegistry BuiltInCodecs() {
   registry.Add(std::make_unique<MapCodec>()).IgnoreError();
   registry.Add(std::make_unique<VariantCodec>()).IgnoreError();
   registry.Add(std::make_unique<DatasetCodec>()).IgnoreError();
+  registry.Add(std::make_unique<TableCodec>()).IgnoreError();
+  registry.Add(std::make_unique<ColumnCodec>()).IgnoreError();
   registry.SetFallback(std::make_unique<ValueCodec>()).IgnoreError();
   return registry;
 }

@@ -202,6 +202,9 @@ class Decoder {
     if (!wanted.ok()) return InContext("the metadata", wanted.status());
     return wanted;
   }
+  // Counts parts of the metadata that become objects of their own, as payloads do: a few bytes of a
+  // message must not make many of them. DATA_LOSS if they are more than the message has room for.
+  absl::Status CountParts(uint64_t count);
   // What SetChild wrote.
   size_t child_count() { return children().size(); }
   template <typename T>

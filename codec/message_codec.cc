@@ -166,6 +166,8 @@ absl::StatusOr<Value> Decoder::ReadMetadataValue() const {
   return value;
 }
 
+absl::Status Decoder::CountParts(uint64_t count) { return message_.CountPayloads(count); }
+
 // Read once: each reading counts towards what a message may make its reader visit.
 const Decoder::Children& Decoder::children() {
   if (!children_.has_value()) {
@@ -307,9 +309,7 @@ absl::StatusOr<Object> MessageDecoder::Decode(schemas::Payload::Reader payload) 
 absl::StatusOr<Object> MessageDecoder::DecodeUnguarded(schemas::Payload::Reader payload) {
   const Level level(depth_);
   if (level.too_deep()) return TooDeep();
-  if (++payloads_ > max_payloads_) {
-    return absl::DataLossError("the message has more payloads than it has room for");
-  }
+  if (absl::Status counted = CountPayloads(1); !counted.ok()) return counted;
   absl::StatusOr<const Codec*> codec = CodecOf(payload);
   if (!codec.ok()) return codec.status();
   if (absl::Status counted = CountBlocks(payload); !counted.ok()) return counted;
@@ -318,6 +318,14 @@ absl::StatusOr<Object> MessageDecoder::DecodeUnguarded(schemas::Payload::Reader 
   if (!object.ok()) return InCodec(**codec, object.status());
   object->Hold(decoder.used_.Take());
   return object;
+}
+
+absl::Status MessageDecoder::CountPayloads(uint64_t count) {
+  if (count <= max_payloads_ - payloads_) {
+    payloads_ += count;
+    return absl::OkStatus();
+  }
+  return absl::DataLossError("the message has more payloads, or parts of them, than room for such");
 }
 
 absl::StatusOr<const Codec*> MessageDecoder::CodecOf(schemas::Payload::Reader payload) {

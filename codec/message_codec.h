@@ -153,6 +153,7 @@ class MessageDecoder {
   absl::StatusOr<const Codec*> CodecOf(schemas::Payload::Reader payload);
   absl::Status CountBlocks(schemas::Payload::Reader payload);
   absl::Status AllowCopy(uint64_t bytes);
+  absl::Status CountPayloads(uint64_t count);
 
   const CodecRegistry& registry_;
   const std::shared_ptr<const PeerCodecs> codecs_;

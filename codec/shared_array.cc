@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include "slabpipe/codec/buffer.h"
-
 namespace slabpipe {
 
 absl::StatusOr<AnyNdArray> NewSharedArray(ShmPool& pool, ElementType type,
@@ -12,15 +10,18 @@ absl::StatusOr<AnyNdArray> NewSharedArray(ShmPool& pool, ElementType type,
   if (absl::Status status = CheckShape(shape, element_bytes); !status.ok()) return status;
   ArrayLayout layout = ContiguousLayout(shape, element_bytes, order);
   const size_t bytes = static_cast<size_t>(ElementCount(shape)) * element_bytes;
-  Buffer buffer;
-  if (bytes > 0) {
-    absl::StatusOr<Block> block = pool.AllocLasting(bytes);
-    if (!block.ok()) return block.status();
-    block->Populate();  // whoever wants an array writes it
-    buffer = Buffer(*std::move(block));
-  }
-  const std::byte* origin = buffer.data();
-  return AnyNdArray(type, std::move(layout), std::move(buffer), origin);
+  absl::StatusOr<Buffer> buffer = SharedMemory(pool)(bytes);
+  if (!buffer.ok()) return buffer.status();
+  const std::byte* origin = buffer->data();
+  return AnyNdArray(type, std::move(layout), *std::move(buffer), origin);
+}
+
+absl::StatusOr<Buffer> SharedMemory::operator()(size_t size_bytes) const {
+  if (size_bytes == 0) return Buffer();
+  absl::StatusOr<Block> block = pool_->AllocLasting(size_bytes);
+  if (!block.ok()) return block.status();
+  block->Populate();  // whoever wants memory writes it
+  return Buffer(*std::move(block));
 }
 
 }  // namespace slabpipe

@@ -1,13 +1,15 @@
 // NewSharedArray: an array that lies in shared memory from the start, so that sending it copies
-// nothing.
+// nothing. SharedMemory: the same for what is made of several buffers.
 
 #ifndef SLABPIPE_CODEC_SHARED_ARRAY_H_
 #define SLABPIPE_CODEC_SHARED_ARRAY_H_
 
+#include <cstddef>
 #include <cstdint>
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "slabpipe/codec/buffer.h"
 #include "slabpipe/codec/ndarray.h"
 #include "slabpipe/transport/shm_pool.h"
 
@@ -26,6 +28,20 @@ absl::StatusOr<NdArray<T>> NewSharedArray(ShmPool& pool, absl::Span<const int64_
   if (!array.ok()) return array.status();
   return NdArray<T>::FromAny(*array);
 }
+
+// Where columns and tables get their memory from, if they are to lie in shared memory: a
+// BufferSource (column.h). A small value; borrows the pool. Thread-safe.
+//
+//   absl::StatusOr<Table> shared = table.Copy(SharedMemory(pool));
+class SharedMemory {
+ public:
+  explicit SharedMemory(ShmPool& pool) : pool_(&pool) {}
+  // Writable, its bytes undefined. RESOURCE_EXHAUSTED with the limit's name.
+  absl::StatusOr<Buffer> operator()(size_t size_bytes) const;
+
+ private:
+  ShmPool* pool_;
+};
 
 }  // namespace slabpipe
 

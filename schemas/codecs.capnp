@@ -135,6 +135,117 @@ struct Dataset {
   }
 }
 
+enum ColumnKind {
+  # What a column holds, as the Apache Arrow columnar format has it. Appended to, never renumbered.
+  nothing @0;
+  boolean @1;
+  int8 @2;
+  int16 @3;
+  int32 @4;
+  int64 @5;
+  uint8 @6;
+  uint16 @7;
+  uint32 @8;
+  uint64 @9;
+  float16 @10;
+  float32 @11;
+  float64 @12;
+  text @13;
+  largeText @14;
+  bytes @15;
+  largeBytes @16;
+  fixedBytes @17;
+  date32 @18;
+  date64 @19;
+  time32 @20;
+  time64 @21;
+  timestamp @22;
+  duration @23;
+  interval @24;
+  decimal128 @25;
+  decimal256 @26;
+  list @27;
+  largeList @28;
+  fixedList @29;
+  struct @30;
+  categorical @31;
+}
+
+enum TimeUnit {
+  second @0;
+  millisecond @1;
+  microsecond @2;
+  nanosecond @3;
+}
+
+struct Columns {
+  # Codec "column" (one field, its name empty), and what "table" is made of: columns in the memory of the Apache Arrow
+  # columnar format (arrow.apache.org/docs/format/Columnar.html), described as an Arrow record batch is.
+  #
+  # `nodes` has an entry for each field, and behind it one for each of the fields below it, depth first: the item of a list,
+  # the fields of a struct, the categories of a categorical (Arrow's dictionary). `buffers` has an entry for each buffer of
+  # each node, in Arrow's order: the validity bits, if hasValidity; then values, bits, or offsets; then texts.
+
+  fields @0 :List(Field);
+  nodes @1 :List(Node);
+  buffers @2 :List(BufferPlace);
+
+  struct Field {
+    kind @0 :ColumnKind;
+    nullable @1 :Bool;
+    name @2 :Text;
+    details @3 :Details;
+    # Null if there is nothing to be said in it.
+  }
+
+  struct Details {
+    unit @0 :TimeUnit;       # of times of day, timestamps, durations
+    zone @1 :Text;           # of timestamps: empty for none
+    width @2 :Int32;         # of fixedBytes: bytes, at least 1; of fixedList: items
+    precision @3 :Int32;     # of decimals: digits, 1 to 38 (decimal128) or 76
+    scale @4 :Int32;         # of decimals: how many of the digits are behind the point
+    fields @5 :List(Field);  # of lists: one, the item; of structs: the fields; of categoricals: one, the categories
+    indexKind @6 :ColumnKind;  # of categoricals: an integer
+    ordered @7 :Bool;        # of categoricals
+    attributes @8 :Value;    # a map, or nothing
+  }
+
+  struct Node {
+    length @0 :UInt64;
+    nullCount @1 :UInt64;
+    # As many as the zeros among the validity bits.
+    skip @2 :UInt8;
+    # 0 to 7: so many values come before the first, in every buffer of the node, and before the first of the children of a
+    # struct or fixedList (times its width). So a range of rows need not begin at a whole byte of bits.
+    hasValidity @3 :Bool;
+  }
+
+  struct BufferPlace {
+    # A piece of a block of the payload; a multiple of the alignment of its numbers, if it is not empty.
+    offset @0 :UInt64;
+    sizeBytes @1 :UInt64;
+    block @2 :UInt16;
+  }
+}
+
+struct Table {
+  # Codec "table". All fields of `columns` have `rowCount` values.
+  rowCount @0 :UInt64;
+  columns @1 :Columns;
+  index @2 :Index;
+  attributes @3 :Value;
+  # A map; or nothing.
+
+  struct Index {
+    # Null: the range from 0 in steps of 1.
+    start @0 :Int64;
+    step @1 :Int64;
+    name @2 :Text;
+    columns @3 :List(Text);
+    # If there are any, the index is made of these columns, and what is above means nothing.
+  }
+}
+
 struct CustomMetadata {
   # For codecs that bring no schema: any small data, and values that other codecs have encoded.
   value @0 :Value;

@@ -15,11 +15,14 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "slabpipe/codec/column_builder.h"
 #include "slabpipe/codec/dataset.h"
 #include "slabpipe/codec/fixed_width.h"
 #include "slabpipe/codec/record.h"
 #include "slabpipe/codec/shared_array.h"
+#include "slabpipe/codec/table.h"
 #include "slabpipe/tests/codec/test_arrays.h"
+#include "slabpipe/tests/codec/test_tables.h"
 #include "slabpipe/tests/testing/status_matchers.h"
 #include "slabpipe/tests/testing/watchdog.h"
 
@@ -215,10 +218,10 @@ Conformance<Labels> Texts() {
 
 // Maps, variants and tuples.
 
-using Table = std::map<std::string, std::vector<double>>;
+using NamedColumns = std::map<std::string, std::vector<double>>;
 
-Conformance<Table> Maps() {
-  Conformance<Table> conformance;
+Conformance<NamedColumns> Maps() {
+  Conformance<NamedColumns> conformance;
   conformance.values = {{}, {{"a", {1, 2}}}, {{"", {}}, {"long", {3, 4, 5}}, {"x", {6}}}};
   conformance.max_corruptions = 1000;
   return conformance;
@@ -287,6 +290,60 @@ Conformance<Dataset> SharedDatasets() {
   return conformance;
 }
 
+// Tables and columns.
+absl::Status ReadCells(const Column& column) {
+  for (int64_t row = 0; row < column.size(); ++row) column.CellText(row);
+  const absl::Status copied = column.Copy().status();
+  // What was changed after the check is found out by the copy.
+  return absl::IsDataLoss(copied) ? absl::OkStatus() : copied;
+}
+
+Conformance<Table> Tables() {
+  Conformance<Table> conformance;
+  conformance.values = {Table(), *Table::Make({}, 5), Penguins(), Penguins().Head(0),
+                        *Penguins().Slice(2, 5)};
+  conformance.same = SameTables;
+  conformance.read = [](const Table& table) {
+    table.ToText();
+    for (const TableColumn& column : table.columns()) {
+      if (absl::Status status = ReadCells(column.values); !status.ok()) return status;
+    }
+    return absl::OkStatus();
+  };
+  conformance.echo_copies = 0;
+  conformance.max_corruptions = 1000;
+  return conformance;
+}
+
+Conformance<Table> TablesOfAllKinds() {
+  Conformance<Table> conformance = Tables();
+  conformance.values = {AllKinds()};
+  conformance.copies = 1;
+  return conformance;
+}
+
+Conformance<Table> SharedTables() {
+  Conformance<Table> conformance = Tables();
+  conformance.values = {};
+  conformance.make_values = [](ShmPool& pool) -> absl::StatusOr<std::vector<Table>> {
+    absl::StatusOr<Table> table = Penguins().Copy(SharedMemory(pool));
+    if (!table.ok()) return table.status();
+    return std::vector<Table>{*table, *table->Slice(3, 6), *table->Select({"mass", "island"})};
+  };
+  conformance.copies = 0;
+  return conformance;
+}
+
+Conformance<Column> Columns() {
+  Conformance<Column> conformance;
+  conformance.values = {Column(), *ToColumn({"a", "", "longer"}), *Penguins().Column("species"),
+                        *ToColumn(std::vector<double>{1, 2.5})};
+  conformance.same = SameValues;
+  conformance.read = ReadCells;
+  conformance.max_corruptions = 1000;
+  return conformance;
+}
+
 // The codecs that a conformance's values are sent with.
 template <typename T>
 void AddCodecs(const Conformance<T>& conformance, std::set<std::string>& names) {
@@ -342,6 +399,13 @@ TEST_F(ConformanceTest, SharedDatasetsConformWithoutACopy) {
   EXPECT_THAT(SharedDatasets().Run(), IsOk());
 }
 
+TEST_F(ConformanceTest, TablesConform) { EXPECT_THAT(Tables().Run(), IsOk()); }
+TEST_F(ConformanceTest, TablesOfAllKindsConform) { EXPECT_THAT(TablesOfAllKinds().Run(), IsOk()); }
+TEST_F(ConformanceTest, SharedTablesConformWithoutACopy) {
+  EXPECT_THAT(SharedTables().Run(), IsOk());
+}
+TEST_F(ConformanceTest, ColumnsConform) { EXPECT_THAT(Columns().Run(), IsOk()); }
+
 TEST_F(ConformanceTest, EveryBuiltInCodecIsCoveredHere) {
   std::set<std::string> covered;
   AddCodecs(SharedArrays<double>(), covered);
@@ -351,6 +415,8 @@ TEST_F(ConformanceTest, EveryBuiltInCodecIsCoveredHere) {
   AddCodecs(Maps(), covered);
   AddCodecs(Variants(), covered);
   AddCodecs(Datasets(), covered);
+  AddCodecs(Tables(), covered);
+  AddCodecs(Columns(), covered);
   EXPECT_THAT(covered, ::testing::UnorderedElementsAreArray(BuiltInCodecs().names()));
 }
 

@@ -1,0 +1,457 @@
+#include "slabpipe/codec/column_copy.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "slabpipe/codec/models.h"
+#include "slabpipe/transport/parallel_copy.h"
+
+namespace slabpipe {
+namespace {
+
+// Rows of one column's data; `begin` counts from the start of its buffers.
+struct Window {
+  const ColumnData* data;
+  int64_t begin;
+  int64_t length;
+};
+using Windows = absl::Span<const Window>;
+
+int64_t TotalLength(Windows windows) {
+  int64_t length = 0;
+  for (const Window& window : windows) length += window.length;
+  return length;
+}
+
+// New bytes, to be filled.
+struct NewBuffer {
+  ColumnBuffer column;
+  std::byte* bytes = nullptr;
+};
+
+absl::StatusOr<NewBuffer> Allocate(BufferSource source, size_t size_bytes) {
+  if (size_bytes == 0) return NewBuffer();
+  absl::StatusOr<Buffer> buffer = source(size_bytes);
+  if (!buffer.ok()) return buffer.status();
+  NewBuffer made = {.column = {.data = buffer->data(), .size_bytes = size_bytes},
+                    .bytes = buffer->mutable_data()};
+  made.column.home = std::make_shared<const Buffer>(buffer->ReadOnly());
+  return made;
+}
+
+// Copies a subtree of columns of one type.
+class Copier {
+ public:
+  explicit Copier(BufferSource source) : source_(source) {}
+
+  absl::StatusOr<std::shared_ptr<const ColumnData>> Copy(const ColumnType& type, Windows windows);
+
+ private:
+  absl::Status CopyValidity(Windows windows, ColumnData& to);
+  absl::Status CopyBitValues(Windows windows, ColumnData& to);
+  absl::Status CopyValues(Windows windows, size_t value_bytes, ColumnData& to);
+  template <typename Offset>
+  absl::Status CopyOffsetsAndItems(Windows windows, ColumnData& to);
+  absl::Status CopyContent(Windows items, ColumnData& to);
+  absl::Status CopyChild(const ColumnType& type, Windows windows, ColumnData& to);
+  absl::Status CopyBuffers(Windows windows, ColumnData& to);
+  absl::Status CopyChildrenOfRows(Windows windows, ColumnData& to);
+  absl::Status CopyDictionary(Windows windows, ColumnData& to);
+
+  BufferSource source_;
+};
+
+absl::Status Copier::CopyValidity(Windows windows, ColumnData& to) {
+  to.buffers.emplace_back();
+  int64_t nulls = 0;
+  for (const Window& window : windows) {
+    nulls += CountNulls(*window.data, window.begin - window.data->offset, window.length);
+  }
+  if (nulls == 0) return absl::OkStatus();
+  absl::StatusOr<NewBuffer> bits = Allocate(source_, static_cast<size_t>((to.length + 7) / 8));
+  if (!bits.ok()) return bits.status();
+  bits->bytes[bits->column.size_bytes - 1] = std::byte{0};
+  int64_t row = 0;
+  for (const Window& window : windows) {
+    const ColumnBuffer& from = window.data->buffers[0];
+    if (from.size_bytes == 0) {
+      SetBits(bits->bytes, row, window.length);
+    } else {
+      CopyBits(from.data, window.begin, bits->bytes, row, window.length);
+    }
+    row += window.length;
+  }
+  to.buffers.back() = std::move(bits->column);
+  to.null_count = CountNulls(to, 0, to.length);
+  return absl::OkStatus();
+}
+
+absl::Status Copier::CopyBitValues(Windows windows, ColumnData& to) {
+  absl::StatusOr<NewBuffer> bits = Allocate(source_, static_cast<size_t>((to.length + 7) / 8));
+  if (!bits.ok()) return bits.status();
+  if (to.length > 0) bits->bytes[bits->column.size_bytes - 1] = std::byte{0};
+  int64_t row = 0;
+  for (const Window& window : windows) {
+    if (window.length == 0) continue;
+    CopyBits(window.data->buffers[1].data, window.begin, bits->bytes, row, window.length);
+    row += window.length;
+  }
+  to.buffers.push_back(std::move(bits->column));
+  return absl::OkStatus();
+}
+
+absl::Status Copier::CopyValues(Windows windows, size_t value_bytes, ColumnData& to) {
+  absl::StatusOr<NewBuffer> values =
+      Allocate(source_, static_cast<size_t>(to.length) * value_bytes);
+  if (!values.ok()) return values.status();
+  std::byte* next = values->bytes;
+  for (const Window& window : windows) {
+    if (window.length == 0) continue;
+    const size_t bytes = static_cast<size_t>(window.length) * value_bytes;
+    CopyBytes(next, window.data->buffers[1].data + static_cast<size_t>(window.begin) * value_bytes,
+              bytes);
+    next += bytes;
+  }
+  to.buffers.push_back(std::move(values->column));
+  return absl::OkStatus();
+}
+
+// Offsets, rebased, and then what they lead to.
+template <typename Offset>
+absl::Status Copier::CopyOffsetsAndItems(Windows windows, ColumnData& to) {
+  absl::StatusOr<NewBuffer> offsets =
+      Allocate(source_, static_cast<size_t>(to.length + 1) * sizeof(Offset));
+  if (!offsets.ok()) return offsets.status();
+  auto* next = reinterpret_cast<Offset*>(offsets->bytes);
+  *next = 0;
+  std::vector<Window> items;
+  int64_t total = 0;
+  const bool list = to.type.is_list();
+  for (const Window& window : windows) {
+    if (window.length == 0) continue;
+    const ColumnData& from = *window.data;
+    const int64_t limit =
+        list ? from.children[0]->length : static_cast<int64_t>(from.buffers[2].size_bytes);
+    const internal::OffsetRange first = internal::ReadOffsets(from, window.begin, limit);
+    const internal::OffsetRange last =
+        internal::ReadOffsets(from, window.begin + window.length - 1, limit);
+    const int64_t count = std::max<int64_t>(last.end - first.begin, 0);
+    if (total + count > std::numeric_limits<Offset>::max()) {
+      return absl::OutOfRangeError(
+          absl::StrCat("they would have ", total + count, list ? " items" : " bytes of text",
+                       ", more than 32-bit offsets count: use the large type"));
+    }
+    const auto base = static_cast<Offset>(first.begin);
+    CopyOffsets(from.buffers[1].as<Offset>() + window.begin, window.length + 1, base,
+                static_cast<Offset>(count), next);
+    for (int64_t i = 0; total > 0 && i <= window.length; ++i) next[i] += static_cast<Offset>(total);
+    next += window.length;
+    total += count;
+    const int64_t skipped = list ? from.children[0]->offset : 0;
+    items.push_back({list ? from.children[0].get() : &from, skipped + first.begin, count});
+  }
+  to.buffers.push_back(std::move(offsets->column));
+  if (list) return CopyChild(to.type.item(), items, to);
+  return CopyContent(items, to);
+}
+
+absl::Status Copier::CopyContent(Windows items, ColumnData& to) {
+  absl::StatusOr<NewBuffer> content = Allocate(source_, static_cast<size_t>(TotalLength(items)));
+  if (!content.ok()) return content.status();
+  std::byte* next = content->bytes;
+  for (const Window& item : items) {
+    if (item.length == 0) continue;
+    CopyBytes(next, item.data->buffers[2].data + item.begin, static_cast<size_t>(item.length));
+    next += item.length;
+  }
+  to.buffers.push_back(std::move(content->column));
+  return absl::OkStatus();
+}
+
+absl::Status Copier::CopyChild(const ColumnType& type, Windows windows, ColumnData& to) {
+  absl::StatusOr<std::shared_ptr<const ColumnData>> child = Copy(type, windows);
+  if (!child.ok()) return child.status();
+  to.children.push_back(*std::move(child));
+  return absl::OkStatus();
+}
+
+// Of structs and lists of a fixed size.
+absl::Status Copier::CopyChildrenOfRows(Windows windows, ColumnData& to) {
+  const int64_t width = to.type.kind() == ColumnType::kFixedList ? to.type.width() : 1;
+  for (size_t i = 0; i < to.type.fields().size(); ++i) {
+    std::vector<Window> items;
+    for (const Window& window : windows) {
+      const ColumnData* child = window.data->children[i].get();
+      items.push_back({child, child->offset + window.begin * width, window.length * width});
+    }
+    absl::Status copied = CopyChild(to.type.fields()[i].type, items, to);
+    if (!copied.ok()) return InContext(to.type.fields()[i].name, copied);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Copier::CopyBuffers(Windows windows, ColumnData& to) {
+  const ColumnLayout layout = LayoutOf(to.type);
+  if (layout.buffers.empty()) {
+    to.null_count = to.length;
+    return absl::OkStatus();
+  }
+  if (absl::Status status = CopyValidity(windows, to); !status.ok()) return status;
+  if (layout.buffers.size() == 1) return CopyChildrenOfRows(windows, to);
+  switch (layout.buffers[1]) {
+    case BufferRole::kBits:
+      return CopyBitValues(windows, to);
+    case BufferRole::kOffsets32:
+      return CopyOffsetsAndItems<int32_t>(windows, to);
+    case BufferRole::kOffsets64:
+      return CopyOffsetsAndItems<int64_t>(windows, to);
+    default:
+      return CopyValues(windows, layout.value_bytes, to);
+  }
+}
+
+absl::StatusOr<std::shared_ptr<const ColumnData>> Copier::Copy(const ColumnType& type,
+                                                               Windows windows) {
+  auto to = std::make_shared<ColumnData>();
+  to->type = type;
+  to->length = TotalLength(windows);
+  absl::Status status = CopyBuffers(windows, *to);
+  if (status.ok() && type.is_categorical()) status = CopyDictionary(windows, *to);
+  if (!status.ok()) return status;
+  if (absl::Status fine = CheckColumn(*to); !fine.ok()) return absl::DataLossError(fine.message());
+  return to;
+}
+
+// ---- Categories
+
+// A category's bytes, by which equal ones are found. Of text, or a fixed width.
+absl::string_view CategoryKey(const ColumnData& categories, int64_t index) {
+  const int64_t row = categories.offset + index;
+  const ColumnLayout layout = LayoutOf(categories.type);
+  if (layout.buffers[1] == BufferRole::kValues) {
+    return {categories.buffers[1].as<char>() + static_cast<size_t>(row) * layout.value_bytes,
+            layout.value_bytes};
+  }
+  const auto limit = static_cast<int64_t>(categories.buffers[2].size_bytes);
+  const internal::OffsetRange range = internal::ReadOffsets(categories, row, limit);
+  return {categories.buffers[2].as<char>() + range.begin, static_cast<size_t>(range.size())};
+}
+
+bool HasKeys(const ColumnType& type) {
+  const ColumnLayout layout = LayoutOf(type);
+  return layout.buffers.size() == 3 ||
+         (layout.buffers.size() == 2 && layout.buffers[1] == BufferRole::kValues);
+}
+
+Window WholeWindow(const ColumnData& data) { return {&data, data.offset, data.length}; }
+
+bool SameCategories(const ColumnData& a, const ColumnData& b) {
+  if (&a == &b) return true;
+  if (a.length != b.length || a.null_count != b.null_count) return false;
+  for (int64_t i = 0; i < a.length; ++i) {
+    if (CountNulls(a, i, 1) != CountNulls(b, i, 1)) return false;
+    if (CategoryKey(a, i) != CategoryKey(b, i)) return false;
+  }
+  return true;
+}
+
+// All categories of some columns, each once, and where those of each column have gone.
+struct MergedCategories {
+  std::vector<Window> windows;            // one a category
+  std::vector<std::vector<int64_t>> map;  // of each column: old index to new one
+};
+
+MergedCategories Merge(absl::Span<const ColumnData* const> dictionaries) {
+  MergedCategories merged;
+  absl::flat_hash_map<std::string, int64_t> known;
+  int64_t missing = -1;
+  for (const ColumnData* dictionary : dictionaries) {
+    std::vector<int64_t>& map = merged.map.emplace_back();
+    for (int64_t i = 0; i < dictionary->length; ++i) {
+      const auto next = static_cast<int64_t>(merged.windows.size());
+      int64_t index = missing;
+      if (CountNulls(*dictionary, i, 1) == 0) {
+        index = known.emplace(std::string(CategoryKey(*dictionary, i)), next).first->second;
+      } else if (missing < 0) {
+        index = missing = next;
+      }
+      if (index == next) merged.windows.push_back({dictionary, dictionary->offset + i, 1});
+      map.push_back(index);
+    }
+  }
+  return merged;
+}
+
+template <typename Index>
+absl::Status Renumber(Index* indices, int64_t count, absl::Span<const int64_t> map) {
+  for (int64_t i = 0; i < count; ++i) {
+    const auto old = static_cast<uint64_t>(indices[i]);
+    const int64_t index = old < map.size() ? map[old] : 0;  // only where a value is missing
+    if (!std::in_range<Index>(index)) {
+      return absl::OutOfRangeError(absl::StrCat("they would have category ", index,
+                                                ", more than indices of ", 8 * sizeof(Index),
+                                                " bits can tell"));
+    }
+    indices[i] = static_cast<Index>(index);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RenumberAs(ColumnType::Kind kind, std::byte* indices, int64_t count,
+                        absl::Span<const int64_t> map) {
+  const auto renumber = [&](auto index) {
+    return Renumber(reinterpret_cast<decltype(index)*>(indices), count, map);
+  };
+  switch (kind) {
+    case ColumnType::kInt8:
+      return renumber(int8_t());
+    case ColumnType::kInt16:
+      return renumber(int16_t());
+    case ColumnType::kInt64:
+      return renumber(int64_t());
+    case ColumnType::kUint8:
+      return renumber(uint8_t());
+    case ColumnType::kUint16:
+      return renumber(uint16_t());
+    case ColumnType::kUint32:
+      return renumber(uint32_t());
+    case ColumnType::kUint64:
+      return renumber(uint64_t());
+    default:
+      return renumber(int32_t());
+  }
+}
+
+absl::Status Copier::CopyDictionary(Windows windows, ColumnData& to) {
+  const ColumnType& type = to.type.categories();
+  std::vector<const ColumnData*> dictionaries;
+  bool same = true;
+  for (const Window& window : windows) {
+    dictionaries.push_back(window.data->dictionary.get());
+    const bool comparable = dictionaries.back() == dictionaries[0] || HasKeys(type);
+    if (!comparable) {
+      return absl::InvalidArgumentError(absl::StrCat("columns with different categories of ",
+                                                     type.name(), " can't be put together"));
+    }
+    same = same && SameCategories(*dictionaries[0], *dictionaries.back());
+  }
+  MergedCategories merged;
+  if (same) {
+    merged.windows = {WholeWindow(*dictionaries[0])};
+  } else {
+    merged = Merge(dictionaries);
+  }
+  absl::StatusOr<std::shared_ptr<const ColumnData>> copy = Copy(type, merged.windows);
+  if (!copy.ok()) return InContext("categories", copy.status());
+  to.dictionary = *std::move(copy);
+  if (same) return absl::OkStatus();
+  // These bytes are this copy's own, and nobody else has seen them yet.
+  auto* indices = const_cast<std::byte*>(to.buffers[1].data);
+  const size_t width = NumberBytes(to.type.index_kind());
+  for (size_t i = 0; i < windows.size(); ++i) {
+    absl::Status status =
+        RenumberAs(to.type.index_kind(), indices, windows[i].length, merged.map[i]);
+    if (!status.ok()) return InContext("categories", status);
+    indices += static_cast<size_t>(windows[i].length) * width;
+  }
+  return absl::OkStatus();
+}
+
+template <typename Index>
+absl::Status MarkNegative(ColumnData& data) {
+  const Index* indices = data.buffers[1].as<Index>() + data.offset;
+  int64_t negative = 0;
+  for (int64_t i = 0; i < data.length; ++i) negative += indices[i] < 0 ? 1 : 0;
+  if (negative == 0) return absl::OkStatus();
+  const int64_t rows = data.offset + data.length;
+  absl::StatusOr<Buffer> bits = Buffer::Allocate(static_cast<size_t>((rows + 7) / 8));
+  if (!bits.ok()) return bits.status();
+  for (int64_t i = 0; i < data.length; ++i) {
+    if (indices[i] >= 0) SetBits(bits->mutable_data(), data.offset + i, 1);
+  }
+  data.buffers[0] = ColumnBuffer::Of(*std::move(bits));
+  data.null_count = CountNulls(data, 0, data.length);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<Column> Concatenate(absl::Span<const Column> columns, BufferSource source) {
+  if (columns.empty()) return absl::InvalidArgumentError("there are no columns to put together");
+  std::vector<Window> windows;
+  for (const Column& column : columns) {
+    if (column.type() != columns[0].type()) {
+      return absl::InvalidArgumentError(absl::StrCat("columns of ", columns[0].type().name(),
+                                                     " and ", column.type().name(),
+                                                     " can't be put together"));
+    }
+    windows.push_back({column.data().get(), column.data()->offset + column.begin(), column.size()});
+  }
+  absl::StatusOr<std::shared_ptr<const ColumnData>> copy =
+      Copier(source).Copy(columns[0].type(), windows);
+  if (!copy.ok()) return copy.status();
+  return Column::FromChecked(*std::move(copy));
+}
+
+absl::StatusOr<Column> WholeColumn(const Column& column) {
+  if (column.begin() == 0 && column.size() == column.data()->length) return column;
+  return column.Copy();
+}
+
+absl::Status MarkNegativeIndices(ColumnData& data) {
+  switch (data.type.index_kind()) {
+    case ColumnType::kInt8:
+      return MarkNegative<int8_t>(data);
+    case ColumnType::kInt16:
+      return MarkNegative<int16_t>(data);
+    case ColumnType::kInt32:
+      return MarkNegative<int32_t>(data);
+    case ColumnType::kInt64:
+      return MarkNegative<int64_t>(data);
+    default:
+      return absl::OkStatus();
+  }
+}
+
+void SetBits(std::byte* to, int64_t begin, int64_t count) {
+  int64_t bit = begin, end = begin + count;
+  for (; bit < end && bit % 8 != 0; ++bit) to[bit / 8] |= std::byte{1} << (bit % 8);
+  const int64_t whole = (end - bit) / 8;
+  if (whole > 0) std::memset(to + bit / 8, 0xff, static_cast<size_t>(whole));
+  for (bit += whole * 8; bit < end; ++bit) to[bit / 8] |= std::byte{1} << (bit % 8);
+}
+
+void CopyBits(const std::byte* from, int64_t from_bit, std::byte* to, int64_t to_bit,
+              int64_t count) {
+  const auto set = [&](int64_t i) {
+    const std::byte mask = std::byte{1} << ((to_bit + i) % 8);
+    std::byte& byte = to[(to_bit + i) / 8];
+    byte = internal::BitAt(from, from_bit + i) ? byte | mask : byte & ~mask;
+  };
+  int64_t i = 0;
+  while (i < count && (to_bit + i) % 8 != 0) set(i++);
+  // Whole bytes of `to`, each from two of `from`.
+  const int64_t shift = (from_bit + i) % 8;
+  const std::byte* source = from + (from_bit + i) / 8;
+  std::byte* target = to + (to_bit + i) / 8;
+  const int64_t whole = (count - i) / 8;
+  if (shift == 0 && whole > 0) {
+    std::memcpy(target, source, static_cast<size_t>(whole));
+  } else {
+    for (int64_t byte = 0; byte < whole; ++byte) {
+      target[byte] = source[byte] >> shift | source[byte + 1] << (8 - shift);
+    }
+  }
+  for (i += whole * 8; i < count; ++i) set(i);
+}
+
+}  // namespace slabpipe

@@ -1,0 +1,22 @@
+// Text in columns on a terminal.
+
+#ifndef SLABPIPE_CODEC_TEXT_WIDTH_H_
+#define SLABPIPE_CODEC_TEXT_WIDTH_H_
+
+#include <cstddef>
+#include <string>
+
+#include "absl/strings/string_view.h"
+
+namespace slabpipe {
+
+// How many places it takes: a character each, of UTF-8. (Wide and combining ones are not known.)
+size_t TextWidth(absl::string_view text);
+
+// The text in one line of at most `width` places, cut with "..." if it is longer; line breaks and
+// other control characters, and bytes that are not UTF-8, as escapes.
+std::string PrintableText(absl::string_view text, size_t width);
+
+}  // namespace slabpipe
+
+#endif  // SLABPIPE_CODEC_TEXT_WIDTH_H_
