@@ -26,6 +26,12 @@ struct Window {
 };
 using Windows = absl::Span<const Window>;
 
+bool HasOffsets(const ColumnType& type) {
+  const ColumnLayout layout = LayoutOf(type);
+  return layout.buffers.size() > 1 && (layout.buffers[1] == BufferRole::kOffsets32 ||
+                                       layout.buffers[1] == BufferRole::kOffsets64);
+}
+
 int64_t TotalLength(Windows windows) {
   int64_t length = 0;
   for (const Window& window : windows) length += window.length;
@@ -366,6 +372,69 @@ absl::Status Copier::CopyDictionary(Windows windows, ColumnData& to) {
   return absl::OkStatus();
 }
 
+// ---- Pinning
+
+bool NeedsPinning(const ColumnData& data) {
+  const bool leads = data.type.is_categorical() || HasOffsets(data.type);
+  if (leads && data.buffers[1].peer_can_write()) return true;
+  if (data.dictionary != nullptr && NeedsPinning(*data.dictionary)) return true;
+  return std::any_of(data.children.begin(), data.children.end(),
+                     [](const auto& child) { return NeedsPinning(*child); });
+}
+
+ColumnBuffer From(const ColumnBuffer& buffer, size_t begin) {
+  if (buffer.size_bytes == 0) return {};
+  return {
+      .data = buffer.data + begin, .size_bytes = buffer.size_bytes - begin, .home = buffer.home};
+}
+
+// Values `begin` to begin + length of `data`, its offset not counted, in data of their own: buffers
+// begin at a whole byte of bits.
+absl::StatusOr<std::shared_ptr<const ColumnData>> Pin(const ColumnData& data, int64_t begin,
+                                                      int64_t length) {
+  const int64_t skip = length == 0 ? 0 : (data.offset + begin) % 8;
+  const int64_t first = data.offset + begin - skip;
+  auto pinned =
+      std::make_shared<ColumnData>(ColumnData{.type = data.type, .length = length, .offset = skip});
+  const ColumnLayout layout = LayoutOf(data.type);
+  for (size_t i = 0; i < layout.buffers.size(); ++i) {
+    const BufferRole role = layout.buffers[i];
+    const bool offsets = role == BufferRole::kOffsets32 || role == BufferRole::kOffsets64;
+    const ColumnBuffer& buffer = data.buffers[i];
+    // Of so many rows as there are in front.
+    size_t at = role == BufferRole::kContent ? 0 : layout.BufferBytes(role, first);
+    if (offsets) at -= role == BufferRole::kOffsets32 ? sizeof(int32_t) : sizeof(int64_t);
+    ColumnBuffer part = From(buffer, at);
+    const bool leads = offsets || (data.type.is_categorical() && role == BufferRole::kValues);
+    if (leads && length > 0 && part.peer_can_write()) {
+      absl::StatusOr<NewBuffer> copy =
+          Allocate(&Buffer::Allocate, layout.BufferBytes(role, skip + length));
+      if (!copy.ok()) return copy.status();
+      CopyBytes(copy->bytes, part.data, copy->column.size_bytes);
+      part = copy->column;
+    }
+    pinned->buffers.push_back(std::move(part));
+  }
+  const bool by_offsets = HasOffsets(data.type);
+  const int64_t width = data.type.kind() == ColumnType::kFixedList ? data.type.width() : 1;
+  for (const auto& child : data.children) {
+    auto below = by_offsets ? Pin(*child, 0, child->length)
+                            : Pin(*child, first * width, (skip + length) * width);
+    if (!below.ok()) return below.status();
+    pinned->children.push_back(*std::move(below));
+  }
+  if (data.dictionary != nullptr) {
+    auto categories = Pin(*data.dictionary, 0, data.dictionary->length);
+    if (!categories.ok()) return categories.status();
+    pinned->dictionary = *std::move(categories);
+  }
+  pinned->null_count = CountNulls(*pinned, 0, length);
+  if (absl::Status fine = CheckColumn(*pinned); !fine.ok()) {
+    return absl::DataLossError(fine.message());
+  }
+  return pinned;
+}
+
 template <typename Index>
 absl::Status MarkNegative(ColumnData& data) {
   const Index* indices = data.buffers[1].as<Index>() + data.offset;
@@ -387,6 +456,8 @@ absl::Status MarkNegative(ColumnData& data) {
 
 absl::StatusOr<Column> Concatenate(absl::Span<const Column> columns, BufferSource source) {
   if (columns.empty()) return absl::InvalidArgumentError("there are no columns to put together");
+  const bool any_rows = std::any_of(columns.begin(), columns.end(),
+                                    [](const Column& column) { return !column.empty(); });
   std::vector<Window> windows;
   for (const Column& column : columns) {
     if (column.type() != columns[0].type()) {
@@ -394,12 +465,22 @@ absl::StatusOr<Column> Concatenate(absl::Span<const Column> columns, BufferSourc
                                                      " and ", column.type().name(),
                                                      " can't be put together"));
     }
+    // Categories that nothing has are not merged with those that something has.
+    if (any_rows && column.empty()) continue;
     windows.push_back({column.data().get(), column.data()->offset + column.begin(), column.size()});
   }
   absl::StatusOr<std::shared_ptr<const ColumnData>> copy =
       Copier(source).Copy(columns[0].type(), windows);
   if (!copy.ok()) return copy.status();
   return Column::FromChecked(*std::move(copy));
+}
+
+absl::StatusOr<Column> PinIndices(const Column& column) {
+  if (!NeedsPinning(*column.data())) return column;
+  absl::StatusOr<std::shared_ptr<const ColumnData>> pinned =
+      Pin(*column.data(), column.begin(), column.size());
+  if (!pinned.ok()) return pinned.status();
+  return Column::FromChecked(*std::move(pinned));
 }
 
 absl::StatusOr<Column> WholeColumn(const Column& column) {

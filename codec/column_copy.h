@@ -30,6 +30,12 @@ absl::StatusOr<Column> Concatenate(absl::Span<const Column> columns, BufferSourc
 // in private memory.
 absl::StatusOr<Column> WholeColumn(const Column& column);
 
+// The same column with all that leads from one place to another (offsets, indices of categories) in
+// private memory, if another process can write there now; values, texts and validity stay where
+// they are. For libraries that check them no more than once: arrow.h. DATA_LOSS if they make no
+// sense any more; RESOURCE_EXHAUSTED.
+absl::StatusOr<Column> PinIndices(const Column& column);
+
 // For Column::Categorical: rows whose index is below 0 become missing. REQUIRES: an integer
 // column's data, without validity but for that.
 absl::Status MarkNegativeIndices(ColumnData& data);

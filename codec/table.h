@@ -130,6 +130,7 @@ class Table {
   struct Body;  // what copies share
 
   Table(std::shared_ptr<const Body> body, int64_t row_count);
+  friend absl::StatusOr<Table> PinIndices(const Table& table);
   // Other columns, the rest as it is here.
   Table WithColumns(std::vector<TableColumn> columns) const;
   absl::StatusOr<size_t> IndexOf(absl::string_view name) const;
