@@ -81,10 +81,10 @@ class ColumnType {
   // kNull.
   ColumnType() = default;
   // REQUIRES: the kind has no parameters: it is below kFixedBytes, or a date, or kInterval.
-  constexpr ColumnType(Kind kind) : kind_(kind) {}
+  ColumnType(Kind kind) : kind_(kind) {}
   // A number or bool of C++: the kind of the same size.
   template <typename T>
-  static constexpr ColumnType Of();
+  static ColumnType Of();
   static ColumnType Text() { return kText; }
   static ColumnType LargeText() { return kLargeText; }
   // REQUIRES: width_bytes >= 1.
@@ -110,19 +110,8 @@ class ColumnType {
     return Categorical(std::move(categories), {});
   }
 
-  // From numbers that came from elsewhere. Fields that its kind does not have are not looked at.
-  struct Parts {
-    unsigned kind = 0;
-    unsigned unit = 0;
-    std::string zone = {};
-    int32_t width = 0;  // of fixed bytes and lists
-    int32_t precision = 0;
-    int32_t scale = 0;
-    std::vector<TableField> fields = {};  // of a struct; one, the item, of a list
-    unsigned index = 0;                   // of a categorical, as the next two
-    bool ordered = false;
-    std::vector<ColumnType> categories = {};  // one
-  };
+  // From numbers that came from elsewhere.
+  struct Parts;
   // INVALID_ARGUMENT names the part that is wrong.
   static absl::StatusOr<ColumnType> FromParts(Parts parts);
 
@@ -181,6 +170,20 @@ struct TableField {
   friend bool operator==(const TableField& a, const TableField& b);
 };
 
+// What a type is made of, as numbers. Those that its kind does not have are not looked at.
+struct ColumnType::Parts {
+  unsigned kind = 0;
+  unsigned unit = 0;
+  std::string zone = {};
+  int32_t width = 0;  // of fixed bytes and lists
+  int32_t precision = 0;
+  int32_t scale = 0;
+  std::vector<TableField> fields = {};  // of a struct; one, the item, of a list
+  unsigned index = 0;                   // of a categorical, as the next two
+  bool ordered = false;
+  std::vector<ColumnType> categories = {};  // one
+};
+
 // What a buffer of a column is for.
 enum class BufferRole : uint8_t {
   kValidity,   // a bit a row, 0: the value is missing. No bytes: none is missing
@@ -212,7 +215,7 @@ absl::string_view TimeUnitName(TimeUnit unit);
 // Implementation details only below this line.
 
 template <typename T>
-constexpr ColumnType ColumnType::Of() {
+ColumnType ColumnType::Of() {
   constexpr ElementType::Kind kKind = kElementTypeOf<T>.kind();
   static_assert(kKind <= ElementType::kFloat64 || kKind == ElementType::kFloat16,
                 "columns hold integers, bool, float16, float and double; see ColumnType's makers");

@@ -244,6 +244,8 @@ absl::StatusOr<AnyNdArray> Session::NewAnyArray(ElementType type, absl::Span<con
   return NewSharedArray(core_->pool(), type, shape, order);
 }
 
+SharedMemory Session::memory() { return SharedMemory(core_->pool()); }
+
 std::vector<TargetInfo> Session::targets() const {
   const std::shared_ptr<Connection> connection = core_->connection();
   return connection == nullptr ? std::vector<TargetInfo>() : connection->targets();

@@ -47,6 +47,8 @@
 #include "slabpipe/codec/ndarray.h"
 #include "slabpipe/codec/record.h"
 #include "slabpipe/codec/registry.h"
+#include "slabpipe/codec/shared_array.h"
+#include "slabpipe/codec/table.h"
 #include "slabpipe/session/argument.h"
 #include "slabpipe/session/child_process.h"
 #include "slabpipe/session/handshake.h"
@@ -159,6 +161,10 @@ class Session {
   }
   absl::StatusOr<AnyNdArray> NewAnyArray(ElementType type, absl::Span<const int64_t> shape,
                                          Order order = Order::kRowMajor);
+
+  // Where columns and tables get their memory from if they are to lie in shared memory from the
+  // start: Table::Copy, Concatenate, ReadAll. Valid as long as the session, what it gives longer.
+  SharedMemory memory();
 
   // What the worker offers, in its order. Empty if there is no worker.
   std::vector<TargetInfo> targets() const;

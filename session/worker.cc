@@ -99,8 +99,7 @@ class Worker::Server {
 
   bool connected() const { return socket_.valid(); }
   int Serve();
-  absl::StatusOr<AnyNdArray> NewArray(ElementType type, absl::Span<const int64_t> shape,
-                                      Order order);
+  SharedMemory memory() { return greeted_ ? SharedMemory(*pool_) : SharedMemory(); }
   bool Log(LogSeverity severity, absl::string_view text);
   ShmPoolStats pool_stats() const { return greeted_ ? pool_->stats() : ShmPoolStats(); }
 
@@ -312,14 +311,6 @@ absl::Status Worker::Server::SendError(uint64_t id, const RemoteError& error) {
       kForever);
 }
 
-absl::StatusOr<AnyNdArray> Worker::Server::NewArray(ElementType type,
-                                                    absl::Span<const int64_t> shape, Order order) {
-  if (!greeted_) {
-    return absl::FailedPreconditionError("a worker has shared memory only while it serves");
-  }
-  return NewSharedArray(*pool_, type, shape, order);
-}
-
 bool Worker::Server::Log(LogSeverity severity, absl::string_view text) {
   if (!greeted_) return false;
   return channel_
@@ -375,8 +366,10 @@ int Worker::Serve() {
 
 absl::StatusOr<AnyNdArray> Worker::NewAnyArray(ElementType type, absl::Span<const int64_t> shape,
                                                Order order) {
-  return server_->NewArray(type, shape, order);
+  return NewSharedArray(memory(), type, shape, order);
 }
+
+SharedMemory Worker::memory() { return server_->memory(); }
 
 ShmPoolStats Worker::pool_stats() const { return server_->pool_stats(); }
 

@@ -80,6 +80,9 @@ class Worker {
   absl::StatusOr<AnyNdArray> NewAnyArray(ElementType type, absl::Span<const int64_t> shape,
                                          Order order = Order::kRowMajor);
 
+  // As Session::memory. FAILED_PRECONDITION before Serve.
+  SharedMemory memory();
+
   // Of this side's shared memory. All zero before Serve.
   ShmPoolStats pool_stats() const;
 

@@ -33,6 +33,7 @@
 #include "slabpipe/codec/dataset.h"
 #include "slabpipe/codec/ndarray.h"
 #include "slabpipe/codec/object.h"
+#include "slabpipe/codec/table.h"
 #include "slabpipe/codec/value.h"
 #include "slabpipe/session/worker.h"
 #include "slabpipe/tests/workers/values.h"
@@ -251,6 +252,7 @@ void RegisterAll(Worker& worker) {
   worker.Register("echo.record", [](const Fit& x) { return x; });
   worker.Register("echo.records", [](const std::vector<Fit>& x) { return x; });
   worker.Register("echo.dataset", [](const Dataset& x) { return x; });
+  worker.Register("echo.table", [](const Table& x) { return x; });
   worker.Register("echo.cloud", [](const Cloud& x) { return x; });
   worker.Register("echo.maybe", [](const std::optional<int64_t>& x) { return x; });
   worker.Register("echo.object", [](const Object& x) { return x; });
