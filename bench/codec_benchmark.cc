@@ -13,6 +13,7 @@ int main(int argc, char** argv) {
   slabpipe::bench::AddArrayCases();
   slabpipe::bench::AddValueCases();
   slabpipe::bench::AddCompoundCases();
+  slabpipe::bench::AddTableCases();
   slabpipe::bench::AddOwnCodecCases();
   slabpipe::bench::AddRegistryCases();
   benchmark::RunSpecifiedBenchmarks();

@@ -17,6 +17,7 @@ void AddFloorCases();     // what the machine takes
 void AddArrayCases();     // ndarray, dataset
 void AddValueCases();     // value
 void AddCompoundCases();  // record, sequence, map, variant
+void AddTableCases();     // table, column
 void AddOwnCodecCases();  // those of examples/custom_codecs
 void AddRegistryCases();  // looking codecs up
 

@@ -71,7 +71,7 @@ void CopyOf(benchmark::State& state, const T& value) {
 void AddFloorCases() {
   AddTimed("Floor/clock", [](benchmark::State& state) { TimedLoop(state, [] {}); });
   for (const size_t bytes : {size_t{8}, size_t{1} << 10, size_t{64} << 10, size_t{1000} << 10,
-                             size_t{1} << 20, size_t{64} << 20}) {
+                             size_t{1} << 20, size_t{20} * 1000 * 1000, size_t{64} << 20}) {
     AddTimed(absl::StrCat("Floor/memcpy/", bytes),
              [bytes](benchmark::State& state) { Memcpy(state, bytes); });
   }
