@@ -1,5 +1,6 @@
 #include "slabpipe/codec/column_wire.h"
 
+#include <algorithm>
 #include <cstring>
 #include <optional>
 #include <string>
@@ -455,7 +456,9 @@ absl::StatusOr<std::vector<TableColumn>> DecodeColumns(Decoder& decoder,
                                                        schemas::Columns::Reader in,
                                                        int64_t row_count) {
   ColumnsReader reader(decoder, in);
+  constexpr size_t kMostAtOnce = 4096;  // the peer says how many there are
   std::vector<TableColumn> columns;
+  columns.reserve(std::min<size_t>(in.getFields().size(), kMostAtOnce));
   for (const WireField::Reader wire : in.getFields()) {
     absl::StatusOr<TableField> field = reader.ReadField(wire);
     if (!field.ok()) return field.status();
