@@ -1,11 +1,16 @@
-# Finds and installs the Debian packages that a script needs. Sourced by ./demo and ./test, from
-# the repository's root:
+# Finds and installs the Debian packages that a script needs, and what examples need besides.
+# Sourced by ./demo and ./test, from the repository's root:
 #
 #   source tools/setup.sh
 #   setup_packages INSTALL SECTION...    # INSTALL: yes, or no to say only what is missing
+#   setup_example EXAMPLE INSTALL
 #
 # Sections are those of tools/packages.txt, or of the file that SETUP_LIST names. Exits with 1 if
 # packages stay missing.
+#
+# setup_example runs examples/EXAMPLE/setup.sh, if there is one, which prints NAME=VALUE for each
+# variable that the example's programs want; they are exported, and setup_names lists their names.
+# Returns 1, when setup.sh has said why, if something stays missing.
 # shellcheck shell=bash
 
 # Prints the packages of the given sections, one a line.
@@ -63,4 +68,18 @@ setup_packages() {
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive "${command[@]}" --quiet=2 >/dev/null ||
     _setup_fail "installing failed (see above). The command was: ${command[*]}"
   echo "setup: done"
+}
+
+setup_names=()
+
+setup_example() {
+  local script="examples/$1/setup.sh" options=() assignments assignment
+  [[ -f "$script" ]] || return 0
+  [[ "$2" == yes ]] || options=(--no-install)
+  assignments="$("$script" "${options[@]}")" || return 1
+  while IFS= read -r assignment; do
+    [[ -n "$assignment" ]] || continue
+    export "${assignment?}"
+    setup_names+=("${assignment%%=*}")
+  done <<<"$assignments"
 }
