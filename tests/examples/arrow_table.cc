@@ -198,10 +198,11 @@ Column MakeLists(std::string name, const std::vector<std::optional<int32_t>>& si
   return column;
 }
 
-Column MakeStructs(std::string name, std::vector<Column> fields) {
+Column MakeStructs(std::string name, std::vector<Column> fields,
+                   const std::vector<std::optional<bool>>& there) {
   Column column{.name = std::move(name), .format = "+s"};
   column.length = fields.at(0).length;
-  column.buffers = {std::nullopt};
+  column.buffers = {Bitmap(there, &column.null_count)};
   column.children = std::move(fields);
   return column;
 }

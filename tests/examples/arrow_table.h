@@ -90,7 +90,9 @@ Column Categories(std::string name, std::vector<std::optional<int8_t>> codes, co
 // Lists of `sizes` elements each, one after the other.
 Column MakeLists(std::string name, const std::vector<std::optional<int32_t>>& sizes,
                  Column elements);
-Column MakeStructs(std::string name, std::vector<Column> fields);
+// `there`: which structs are there; all, if it is empty.
+Column MakeStructs(std::string name, std::vector<Column> fields,
+                   const std::vector<std::optional<bool>>& there = {});
 
 ArrowSchema MakeSchema(const std::vector<Column>& columns, Counts* counts);
 ArrowArray MakeArray(const std::vector<Column>& columns, Counts* counts);

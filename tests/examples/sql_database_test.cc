@@ -16,6 +16,7 @@
 #include "slabpipe/examples/sql/database.h"
 #include "slabpipe/examples/sql/duckdb_library.h"
 #include "slabpipe/tests/examples/arrow_table.h"
+#include "slabpipe/tests/testing/sanitizers.h"
 #include "slabpipe/tests/testing/status_matchers.h"
 
 namespace slabpipe::tests {
@@ -26,6 +27,7 @@ using ::sql::DuckdbLibrary;
 using ::sql::QueryResult;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
+using ::testing::ElementsAreArray;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
@@ -258,6 +260,25 @@ TEST_F(SqlDatabaseTest, ReadsArraysWithOffsets) {
   }
 }
 
+TEST_F(SqlDatabaseTest, ReadsListsAndStructsInsideOfEachOther) {
+  const Column numbers = Numbers<int32_t>("n", "i", {1, std::nullopt, 3, 4, std::nullopt, 6});
+  const Column lists = MakeLists("l", {1, 2, std::nullopt, 0, 3}, numbers);
+  const std::vector<std::optional<bool>> there = {true, true, std::nullopt, true};
+  const Column nested = MakeLists("ll", {1, std::nullopt, 2, 2}, lists);
+  const Column structs = MakeStructs(
+      "s",
+      {Numbers<int32_t>("n", "i", {1, 2, 3, std::nullopt}), MakeLists("l", {1, 2, 0, 3}, numbers)},
+      there);
+  const std::vector<std::string> expected = {
+      "[[1]]|{'n': 1, 'l': [1]}", "NULL|{'n': 2, 'l': [NULL, 3]}", "[[NULL, 3], NULL]|NULL",
+      "[[], [4, NULL, 6]]|{'n': NULL, 'l': [4, NULL, 6]}"};
+  for (int64_t skip = 0; skip < 4; ++skip) {
+    ASSERT_THAT(Register("t", {nested.Skip(skip), structs.Skip(skip)}), IsOk());
+    EXPECT_THAT(Rows("SELECT * FROM t"),
+                IsOkAndHolds(ElementsAreArray(expected.begin() + skip, expected.end())));
+  }
+}
+
 TEST_F(SqlDatabaseTest, CategoriesAreAnEnumInTheirOrder) {
   ASSERT_THAT(Register("t", {Categories("size", {2, 0, std::nullopt, 1},
                                         {"small", "of middle size", "large"})}),
@@ -462,31 +483,48 @@ TEST_F(SqlDatabaseTest, AStreamThatFailsIsReleased) {
   EXPECT_EQ(counts_.released, counts_.made);
 }
 
-TEST_F(SqlDatabaseTest, QueriesMayRunOnSeveralThreads) {
-  Open(*library_, {.threads = 2});
-  std::vector<std::optional<int64_t>> numbers;
-  std::vector<std::optional<int8_t>> codes;
-  Texts texts;
-  for (int64_t i = 0; i < 100000; ++i) {
-    numbers.push_back(i);
-    codes.push_back(i % 2 == 0 ? std::optional<int8_t>(i / 2 % 2) : std::nullopt);
-    texts.push_back(absl::StrCat(kLongText, i % 10));
-  }
-  ASSERT_THAT(Register("t", {Numbers<int64_t>("i", "l", numbers),
-                             Categories("k", codes, {"even", "odd"}), MakeTexts("s", texts)}),
-              IsOk());
-  const std::string sql =
-      "SELECT a.k, sum(a.i), count(DISTINCT b.s) FROM t a JOIN t b ON a.i = b.i "
-      "GROUP BY a.k ORDER BY a.k NULLS LAST";
-  auto query = [&] {
-    for (int i = 0; i < 3; ++i) {
-      EXPECT_THAT(Rows(sql), IsOkAndHolds(ElementsAre("even|1249950000|5", "odd|1250000000|5",
-                                                      "NULL|2500000000|5")));
+// A table of 100,000 rows, and a query that wants all of it, twice.
+class SqlDatabaseThreadsTest : public SqlDatabaseTest {
+ protected:
+  void RegisterLarge() {
+    std::vector<std::optional<int64_t>> numbers;
+    std::vector<std::optional<int8_t>> codes;
+    Texts texts;
+    for (int64_t i = 0; i < 100000; ++i) {
+      numbers.push_back(i);
+      codes.push_back(i % 2 == 0 ? std::optional<int8_t>(i / 2 % 2) : std::nullopt);
+      texts.push_back(absl::StrCat(kLongText, i % 10));
     }
-  };
-  std::thread other(query);
-  query();
+    ASSERT_THAT(Register("t", {Numbers<int64_t>("i", "l", numbers),
+                               Categories("k", codes, {"even", "odd"}), MakeTexts("s", texts)}),
+                IsOk());
+  }
+
+  void QueryLarge() {
+    EXPECT_THAT(
+        Rows("SELECT a.k, sum(a.i), count(DISTINCT b.s) FROM t a JOIN t b ON a.i = b.i "
+             "GROUP BY a.k ORDER BY a.k NULLS LAST"),
+        IsOkAndHolds(ElementsAre("even|1249950000|5", "odd|1250000000|5", "NULL|2500000000|5")));
+  }
+};
+
+TEST_F(SqlDatabaseThreadsTest, CallsMayComeFromSeveralThreads) {
+  RegisterLarge();
+  std::thread other([&] {
+    for (int i = 0; i < 3; ++i) QueryLarge();
+  });
+  for (const char* name : {"u", "v", "u"}) {
+    EXPECT_THAT(Register(name, {Numbers<int64_t>("i", "l", {1, 2, 3})}), IsOk());
+    EXPECT_THAT(Rows(absl::StrCat("SELECT sum(i) FROM ", name)), IsOkAndHolds(ElementsAre("6")));
+  }
   other.join();
+}
+
+TEST_F(SqlDatabaseThreadsTest, AQueryMayRunOnSeveralThreads) {
+  if (kThreadSanitized) GTEST_SKIP() << "DuckDB's threads are not built for ThreadSanitizer";
+  Open(*library_, {.threads = 2});
+  RegisterLarge();
+  for (int i = 0; i < 3; ++i) QueryLarge();
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // kSanitized: whether this program runs under AddressSanitizer or ThreadSanitizer, which change how
-// much memory and time things take, and how a process dies of a bad access.
+// much memory and time things take, and how a process dies of a bad access. kThreadSanitized: under
+// ThreadSanitizer, which takes threads of libraries that are not built for it for racing.
 
 #ifndef SLABPIPE_TESTS_TESTING_SANITIZERS_H_
 #define SLABPIPE_TESTS_TESTING_SANITIZERS_H_
@@ -16,6 +17,18 @@ inline constexpr bool kSanitized = false;
 #endif
 #else
 inline constexpr bool kSanitized = false;
+#endif
+
+#if defined(__SANITIZE_THREAD__)
+inline constexpr bool kThreadSanitized = true;
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+inline constexpr bool kThreadSanitized = true;
+#else
+inline constexpr bool kThreadSanitized = false;
+#endif
+#else
+inline constexpr bool kThreadSanitized = false;
 #endif
 
 }  // namespace slabpipe::tests
