@@ -9,16 +9,8 @@
 // The stream, its schema and its arrays are taken over, and released, each once, when the
 // ArrowBatches and all slices are gone.
 //
-// A slice is a struct array with one child, the column, and copies no values. It is made for
-// DuckDB's importer, and gives it only what that gets right (as of 1.5). Structs start at row 0, since
-// the importer forgets some of their offsets. A bitmap of missing values that starts inside of a byte
-// is copied, since the importer reads a byte beyond the bits. What it reads from wrong places is
-// UNIMPLEMENTED: dictionaries inside of lists and structs, structs and maps inside of lists,
-// dictionaries of dictionaries or of lists, unions, run-end encoded columns, views of lists, lists of
-// a fixed size. Dictionaries of columns are the caller's: a slice never has one.
-//
 // Errors: INVALID_ARGUMENT (arrays that do not fit the schema; missing rows, which a table has
-// not), UNIMPLEMENTED (as above), the stream's own errors as INTERNAL.
+// not), UNIMPLEMENTED (arrow_slice.h), the stream's own errors as INTERNAL.
 //
 // Thread-safe, once made. Trusts that the buffers are as long as the arrays' lengths and types say,
 // which the interface has no way to tell.
@@ -61,9 +53,7 @@ class ArrowBatches : public std::enable_shared_from_this<ArrowBatches> {
     return *batches_[batch].children[column];
   }
 
-  // Rows [begin, begin + length) of an array that belongs to this, and has the type `schema`, counted
-  // from the start of its buffers, without its dictionary. `out` keeps this alive until it is
-  // released. REQUIRES: the array has these rows.
+  // SliceArray for an array that belongs to this, which `out` keeps alive.
   void Slice(const ArrowSchema& schema, const ArrowArray& array, int64_t begin, int64_t length,
              ArrowArray* out) const;
 
@@ -77,9 +67,6 @@ class ArrowBatches : public std::enable_shared_from_this<ArrowBatches> {
   ArrowSchema schema_;
   std::vector<ArrowArray> batches_;
 };
-
-// An array without rows, of the type that `schema` tells, but for dictionaries: as Slice makes them.
-void MakeEmptyArray(const ArrowSchema& schema, ArrowArray* out);
 
 }  // namespace sql
 

@@ -4,7 +4,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "slabpipe/examples/sql/arrow_batches.h"
+#include "slabpipe/examples/sql/arrow_slice.h"
 
 namespace sql {
 namespace {

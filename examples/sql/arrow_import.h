@@ -8,8 +8,8 @@
 //   absl::StatusOr<DuckdbOwned<DuckdbChunk>> chunk = importer->Import(&rows);
 //   duckdb.vector_reference_vector(output, duckdb.data_chunk_get_vector(chunk->get(), 0));
 //
-// One column at a time, not a table's all at once: the importer lets the first column's vector alone
-// keep the memory, and releases it with that one, whoever still refers to the others.
+// One column at a time, not a table's all at once: of a table, the first column's vector alone
+// keeps the memory, and releases it when it goes, whoever still refers to the others.
 //
 // Thread-safe. The connection must outlive it.
 
@@ -37,7 +37,7 @@ class ArrowImporter {
   // DuckDB's type of the column.
   absl::StatusOr<DuckdbOwned<DuckdbType>> Type() const;
 
-  // A chunk of one vector, from a struct array of one column (ArrowBatches::Slice), which it
+  // A chunk of one vector, from a struct array of one column (SliceArray), which it
   // releases when the last reference to the vector goes, or at once, if this fails.
   absl::StatusOr<DuckdbOwned<DuckdbChunk>> Import(ArrowArray* slice) const;
 

@@ -2,15 +2,16 @@
 // like, also twice in one. (duckdb_arrow_scan, DuckDB's own, reads a stream, once: a query that
 // scans it again finds nothing.)
 //
-//   absl::StatusOr<std::shared_ptr<const ArrowScan>> scan = ArrowScan::Make(duckdb, connection, table);
+//   absl::StatusOr<std::shared_ptr<const ArrowScan>> scan =
+//       ArrowScan::Make(duckdb, connection, table);
 //   auto slot = std::make_shared<ArrowScanSlot>(*scan);
 //   absl::Status status = RegisterArrowScan(duckdb, connection, "scan_1", slot);
 //   duckdb.query(connection, "SELECT * FROM scan_1()", &result);
 //   slot->Reset();   // DuckDB never drops a function; this drops the table
 //
-// A scan converts only the columns that the query wants, 2048 rows at a time (a vector of DuckDB's),
-// and copies no numbers and texts; codes of categories are copied, and checked. With more than one
-// thread, a query without ORDER BY gets the rows in any order.
+// A scan converts only the columns that the query wants, 2048 rows at a time (a vector of
+// DuckDB's), and copies no numbers and texts; codes of categories are copied, and checked. With
+// more than one thread, a query without ORDER BY gets the rows in any order.
 //
 // Thread-safe. The table lives until the slot is reset and the queries that scan it are over. The
 // connection must outlive it.

@@ -65,7 +65,7 @@ struct DuckdbResult {
 };
 static_assert(sizeof(DuckdbResult) == 48);
 
-// duckdb_string_t, an element of a VARCHAR vector: at most 12 bytes lie in it, longer ones elsewhere.
+// duckdb_string_t, an element of a VARCHAR vector: up to 12 bytes lie in it, more lie elsewhere.
 struct DuckdbString {
   uint32_t length;
   char prefix_or_bytes[4];

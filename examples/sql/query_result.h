@@ -1,6 +1,7 @@
 // QueryResult: what a query gave, as Arrow arrays.
 //
-//   absl::StatusOr<QueryResult> result = database->Query("SELECT kind, sum(x) FROM t GROUP BY kind");
+//   absl::StatusOr<QueryResult> result =
+//       database->Query("SELECT kind, avg(x) FROM t GROUP BY kind");
 //   ArrowArrayStream stream;
 //   std::move(*result).Export(&stream);   // or, by hand:
 //

@@ -15,7 +15,7 @@
 set -euo pipefail
 
 version=1.5.6-r.1
-package="@duckdb/node-bindings-linux-x64@$version"  # x86-64, glibc
+package="@duckdb/node-bindings-linux-x64@$version"  # x86-64 and glibc
 sha256=3f4962cdd266eab2b479a5b5a4a6d063d279b2954ae814ed00385d553b747633  # of its libduckdb.so
 cache="${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/slabpipe/duckdb"
 
@@ -30,11 +30,12 @@ found() {
   exit 0
 }
 
-# Downloads and unpacks the package in folder $1, without its scripts or the user's npm cache.
+# Downloads and unpacks the package in folder $1, without its scripts or a cache.
 download() (
   cd "$1"
-  timeout --kill-after=5 120 npm pack --loglevel=error --ignore-scripts --cache="$1/npm" "$package" \
-    >"$1/log" 2>&1 && tar -xzf ./*.tgz package/libduckdb.so package/LICENSE
+  timeout --kill-after=5 120 \
+    npm pack --loglevel=error --ignore-scripts --cache="$1/npm" "$package" >"$1/log" 2>&1 &&
+    tar -xzf ./*.tgz package/libduckdb.so package/LICENSE
 )
 
 # Moves what download() left in folder $1 to its place: complete, or not at all.

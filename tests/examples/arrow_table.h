@@ -7,8 +7,8 @@
 //   ...
 //   EXPECT_EQ(counts.released, counts.made);
 //
-// Each buffer of each array is an allocation of its own, exactly as long as the format asks for, and
-// is freed when the array is released: AddressSanitizer sees what reads too far or too late.
+// Each buffer of each array is an allocation of its own, exactly as long as the format asks for,
+// and is freed when the array is released: AddressSanitizer sees what reads too far or too late.
 
 #ifndef SLABPIPE_TESTS_EXAMPLES_ARROW_TABLE_H_
 #define SLABPIPE_TESTS_EXAMPLES_ARROW_TABLE_H_
