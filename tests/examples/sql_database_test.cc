@@ -138,10 +138,12 @@ TEST_F(SqlDatabaseTest, ErrorsAreDuckdbsMessages) {
 }
 
 TEST_F(SqlDatabaseTest, IsClosedToTheOutside) {
-  for (const char* statement :
-       {"SELECT * FROM read_csv('/etc/passwd')", "COPY (SELECT 1) TO '/tmp/slabpipe_sql_test.csv'",
-        "ATTACH '/tmp/slabpipe_sql_test.db'", "INSTALL httpfs", "SET enable_external_access = true",
-        "SET threads = 8"}) {
+  const std::string file = absl::StrCat(testing::TempDir(), "outside");
+  for (const std::string& statement :
+       {std::string("SELECT * FROM read_csv('/etc/passwd')"),
+        absl::StrCat("COPY (SELECT 1) TO '", file, "'"), absl::StrCat("ATTACH '", file, "'"),
+        std::string("INSTALL httpfs"), std::string("SET enable_external_access = true"),
+        std::string("SET threads = 8")}) {
     EXPECT_THAT(database_->Query(statement), StatusIs(absl::StatusCode::kInvalidArgument))
         << statement;
   }
