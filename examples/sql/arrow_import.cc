@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "slabpipe/examples/sql/arrow_slice.h"
 
 namespace sql {
@@ -11,12 +12,24 @@ namespace {
 
 void ReleaseNothing(ArrowSchema* schema) { schema->release = nullptr; }
 
+// What the conversions say is JSON, of which this is the text itself; what others say is plain.
+absl::string_view PlainMessage(absl::string_view message) {
+  constexpr absl::string_view kKey = "\"exception_message\":\"";
+  const size_t key = message.find(kKey);
+  if (key == absl::string_view::npos) return message;
+  const size_t begin = key + kKey.size();
+  size_t end = begin;
+  while (end < message.size() && message[end] != '"') end += message[end] == '\\' ? 2 : 1;
+  return message.substr(begin, end - begin);
+}
+
 }  // namespace
 
 absl::Status TakeError(const DuckdbApi& duckdb, DuckdbError error, absl::StatusCode code,
                        const char* what) {
   if (error == nullptr) return absl::OkStatus();
-  absl::Status status(code, absl::StrCat(what, ": ", duckdb.error_data_message(error)));
+  absl::Status status(code,
+                      absl::StrCat(what, ": ", PlainMessage(duckdb.error_data_message(error))));
   duckdb.destroy_error_data(&error);
   return status;
 }

@@ -1,6 +1,7 @@
 #include "slabpipe/examples/sql/arrow_slice.h"
 
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -101,8 +102,14 @@ void Refer(const ArrowArray& array, int64_t begin, int64_t length, Piece* piece)
       reinterpret_cast<uintptr_t>(piece->validity.data()) - static_cast<uintptr_t>(begin / 8));
 }
 
-// The row of a list's elements where row `row` of the lists begins.
+bool IsFixedList(absl::string_view format) { return absl::StartsWith(format, "+w:"); }
+
+// Elements of each list, of a fixed size.
+int64_t ListSize(const ArrowSchema& schema) { return std::strtoll(schema.format + 3, nullptr, 10); }
+
+// The row of the elements where row `row` of the lists begins.
 int64_t ListBegin(const ArrowSchema& schema, const ArrowArray& lists, int64_t row) {
+  if (IsFixedList(schema.format)) return row * ListSize(schema);
   if (schema.format[1] == 'L') return static_cast<const int64_t*>(lists.buffers[1])[row];
   return static_cast<const int32_t*>(lists.buffers[1])[row];
 }
@@ -154,7 +161,7 @@ void SliceColumn(const ArrowSchema& schema, const ArrowArray& array, int64_t beg
 // The number of buffers of an array without rows.
 int64_t BufferCount(absl::string_view format) {
   if (format == "n") return 0;
-  if (format == "+s" || absl::StartsWith(format, "+w:")) return 1;
+  if (format == "+s" || IsFixedList(format)) return 1;
   if (format == "vu" || format == "vz") return 3;  // the lengths of no further buffers
   if (format == "u" || format == "U" || format == "z" || format == "Z") return 3;
   return 2;
@@ -181,7 +188,7 @@ absl::Status CheckType(const ArrowSchema& schema, bool in_list) {
   const absl::string_view format = schema.format;
   if (schema.dictionary != nullptr) return Unimplemented("a dictionary inside");
   if (format == "+s" && in_list) return Unimplemented("a struct inside of a list");
-  const bool is_list = format == "+l" || format == "+L";
+  const bool is_list = format == "+l" || format == "+L" || IsFixedList(format);
   if (IsNested(format) && !is_list && format != "+s") {
     return Unimplemented(absl::StrCat("the format \"", format, "\""));
   }

@@ -16,7 +16,7 @@
 //
 // What it would read from wrong places all the same is UNIMPLEMENTED: dictionaries inside of lists
 // and structs, structs inside of lists, dictionaries of dictionaries or of lists, maps, unions,
-// run-end encoded columns, views of lists, lists of a fixed size.
+// run-end encoded columns, views of lists.
 //
 // Thread-safe. Trusts the arrays: that they are what the schema says, and their buffers as long as
 // that asks for.

@@ -10,6 +10,9 @@
 // It is closed to the outside: SQL can't read or write files, fetch extensions, spill to disk, or
 // change the settings that say so.
 //
+// Texts are taken for UTF-8, unchecked. DuckDB has no float16 and no decimals of 256 bits
+// (UNIMPLEMENTED); it makes durations intervals, and keeps no zones: TIMESTAMPTZ is in UTC.
+//
 // Errors: a query's are DuckDB's messages, as INVALID_ARGUMENT; RESOURCE_EXHAUSTED beyond
 // max_memory_bytes; INTERNAL where DuckDB itself is at fault. Register: see arrow_batches.h.
 //

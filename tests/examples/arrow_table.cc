@@ -198,6 +198,15 @@ Column MakeLists(std::string name, const std::vector<std::optional<int32_t>>& si
   return column;
 }
 
+Column MakeFixedLists(std::string name, int32_t size, Column elements,
+                      const std::vector<std::optional<bool>>& there) {
+  Column column{.name = std::move(name), .format = "+w:" + std::to_string(size)};
+  column.length = elements.length / size;
+  column.buffers = {Bitmap(there, &column.null_count)};
+  column.children.push_back(std::move(elements));
+  return column;
+}
+
 Column MakeStructs(std::string name, std::vector<Column> fields,
                    const std::vector<std::optional<bool>>& there) {
   Column column{.name = std::move(name), .format = "+s"};

@@ -90,6 +90,9 @@ Column Categories(std::string name, std::vector<std::optional<int8_t>> codes, co
 // Lists of `sizes` elements each, one after the other.
 Column MakeLists(std::string name, const std::vector<std::optional<int32_t>>& sizes,
                  Column elements);
+// Lists of `size` elements each; `there` as below.
+Column MakeFixedLists(std::string name, int32_t size, Column elements,
+                      const std::vector<std::optional<bool>>& there = {});
 // `there`: which structs are there; all, if it is empty.
 Column MakeStructs(std::string name, std::vector<Column> fields,
                    const std::vector<std::optional<bool>>& there = {});

@@ -26,9 +26,17 @@ using ::testing::ElementsAre;
 using ::testing::ElementsAreArray;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 using SqlTypesTest = SqlDatabaseTest;
+
+// As in the buffers of the format "tin".
+struct Interval {
+  int32_t months;
+  int32_t days;
+  int64_t nanoseconds;
+};
 
 TEST_F(SqlTypesTest, ReadsEveryType) {
   // 1.00, 2.50 as decimals of 128 bits.
@@ -38,6 +46,8 @@ TEST_F(SqlTypesTest, ReadsEveryType) {
   decimal_bytes[0] = 100;
   decimal_bytes[16] = 250;
   decimals.buffers = {std::nullopt, decimal_bytes};
+  Column nulls{.name = "nulls", .format = "n"};
+  nulls.length = nulls.null_count = 2;
   const std::vector<std::pair<Column, std::string>> columns = {
       {MakeBools("bool", {true, std::nullopt}), "BOOLEAN: true, NULL"},
       {Numbers<int8_t>("i8", "c", {-1, std::nullopt}), "TINYINT: -1, NULL"},
@@ -56,6 +66,14 @@ TEST_F(SqlTypesTest, ReadsEveryType) {
       {decimals, "DECIMAL(10,2): 1.00, 2.50"},
       {Numbers<int32_t>("date", "tdD", {1, std::nullopt}), "DATE: 1970-01-02, NULL"},
       {Numbers<int64_t>("time", "ttu", {3600000000, std::nullopt}), "TIME: 01:00:00, NULL"},
+      {Numbers<int32_t>("time_s", "tts", {3600, std::nullopt}), "TIME: 01:00:00, NULL"},
+      {Numbers<int64_t>("time_ns", "ttn", {1, std::nullopt}), "TIME_NS: 00:00:00.000000001, NULL"},
+      {Numbers<int64_t>("date64", "tdm", {86400000, std::nullopt}), "DATE: 1970-01-02, NULL"},
+      {Numbers<int64_t>("duration", "tDm", {3600, std::nullopt}), "INTERVAL: 00:00:03.6, NULL"},
+      {Numbers<Interval>("interval", "tin", {Interval{1, 2, 3000}, std::nullopt}),
+       "INTERVAL: 1 month 2 days 00:00:00.000003, NULL"},
+      {Numbers<int32_t>("fixed", "w:4", {0x44434241, std::nullopt}), "BLOB: ABCD, NULL"},
+      {nulls, "\"NULL\": NULL, NULL"},
       {Numbers<int64_t>("s", "tss:", {1, std::nullopt}), "TIMESTAMP_S: 1970-01-01 00:00:01, NULL"},
       {Numbers<int64_t>("ms", "tsm:", {1, std::nullopt}),
        "TIMESTAMP_MS: 1970-01-01 00:00:00.001, NULL"},
@@ -106,16 +124,18 @@ TEST_F(SqlTypesTest, ReadsArraysWithOffsets) {
         Register("t", {Numbers<int32_t>("n", "i", numbers).Skip(skip),
                        MakeBools("b", bools).Skip(skip), MakeTexts("s", texts).Skip(skip),
                        MakeLists("l", sizes, Numbers<int32_t>("", "i", elements)).Skip(skip),
+                       MakeFixedLists("f", 1, Numbers<int32_t>("", "i", numbers)).Skip(skip),
                        MakeStructs("r", {MakeStructs("q", {Numbers<int32_t>("a", "i", numbers)}),
                                          MakeTexts("b", texts)})
                            .Skip(skip)}),
         IsOk());
-    absl::StatusOr<std::vector<std::string>> rows = Rows("SELECT n, b, s, l, r.q.a FROM t");
+    absl::StatusOr<std::vector<std::string>> rows = Rows("SELECT n, b, s, l, f[1], r.q.a FROM t");
     ASSERT_THAT(rows, IsOkAndHolds(SizeIs(4200 - skip)));
     for (int64_t i = skip; i < 4200; ++i) {
-      const std::string expected = i % 3 == 0 ? "NULL|NULL|NULL|NULL|NULL"
-                                              : absl::StrCat(i, "|", i % 2 == 0 ? "true" : "false",
-                                                             "|", kLongText, i, "|[", i, "]|", i);
+      const std::string expected = i % 3 == 0
+                                       ? "NULL|NULL|NULL|NULL|NULL|NULL"
+                                       : absl::StrCat(i, "|", i % 2 == 0 ? "true" : "false", "|",
+                                                      kLongText, i, "|[", i, "]|", i, "|", i);
       ASSERT_EQ((*rows)[i - skip], expected) << i;
     }
   }
@@ -130,11 +150,14 @@ TEST_F(SqlTypesTest, ReadsListsAndStructsInsideOfEachOther) {
       "s",
       {Numbers<int32_t>("n", "i", {1, 2, 3, std::nullopt}), MakeLists("l", {1, 2, 0, 3}, numbers)},
       there);
+  const Column fixed = MakeFixedLists(
+      "f", 2, Numbers<int32_t>("", "i", {1, std::nullopt, 3, 4, 5, 6, std::nullopt, 8}),
+      {true, true, std::nullopt, true});
   const std::vector<std::string> expected = {
-      "[[1]]|{'n': 1, 'l': [1]}", "NULL|{'n': 2, 'l': [NULL, 3]}", "[[NULL, 3], NULL]|NULL",
-      "[[], [4, NULL, 6]]|{'n': NULL, 'l': [4, NULL, 6]}"};
+      "[[1]]|{'n': 1, 'l': [1]}|[1, NULL]", "NULL|{'n': 2, 'l': [NULL, 3]}|[3, 4]",
+      "[[NULL, 3], NULL]|NULL|NULL", "[[], [4, NULL, 6]]|{'n': NULL, 'l': [4, NULL, 6]}|[NULL, 8]"};
   for (int64_t skip = 0; skip < 4; ++skip) {
-    ASSERT_THAT(Register("t", {nested.Skip(skip), structs.Skip(skip)}), IsOk());
+    ASSERT_THAT(Register("t", {nested.Skip(skip), structs.Skip(skip), fixed.Skip(skip)}), IsOk());
     EXPECT_THAT(Rows("SELECT * FROM t"),
                 IsOkAndHolds(ElementsAreArray(expected.begin() + skip, expected.end())));
   }
@@ -233,6 +256,13 @@ TEST_F(SqlTypesTest, ATableWithoutRowsHasItsColumns) {
   EXPECT_THAT(Rows("SELECT * FROM t"), IsOkAndHolds(IsEmpty()));
   EXPECT_THAT(Rows("SELECT column_name, column_type FROM (DESCRIBE t)"),
               IsOkAndHolds(ElementsAre("a|BIGINT", "b|VARCHAR", "c|ENUM('x')", "d|DOUBLE[]")));
+}
+
+TEST_F(SqlTypesTest, RefusesWhatDuckdbHasNoTypeFor) {
+  EXPECT_THAT(Register("t", {Numbers<uint16_t>("half", "e", {0x3c00})}),
+              StatusIs(absl::StatusCode::kUnimplemented,
+                       AllOf(HasSubstr("column 'half', Arrow format \"e\""),
+                             HasSubstr("Unsupported Internal Arrow Type"), Not(HasSubstr("{")))));
 }
 
 TEST_F(SqlTypesTest, RefusesWhatDuckdbWouldReadWrongly) {
