@@ -68,41 +68,41 @@ void Export(std::unique_ptr<Table> table, ArrowArray* out) {
   out->private_data = table.release();
 }
 
-// A copy of the bits [begin, begin + length) of `bitmap`, at the same place in their bytes, with a
-// byte after them.
-std::vector<uint8_t> CopyBits(const uint8_t* bitmap, int64_t begin, int64_t length) {
-  const int64_t first_byte = begin / 8;
-  const int64_t end_byte = (begin + length + 7) / 8;
-  std::vector<uint8_t> copy(end_byte - first_byte + 1);
-  std::memcpy(copy.data(), bitmap + first_byte, end_byte - first_byte);
-  return copy;
-}
-
-// The same from the first bit of the first byte on.
-std::vector<uint8_t> ShiftBits(const uint8_t* bitmap, int64_t begin, int64_t length) {
-  std::vector<uint8_t> bits = CopyBits(bitmap, begin, length);
-  const int shift = static_cast<int>(begin % 8);
-  for (size_t i = 0; i + 1 < bits.size(); ++i) {
-    bits[i] = static_cast<uint8_t>((bits[i] | bits[i + 1] << 8) >> shift);
+// The bits [from, from + length) of `bitmap`, as bits [to, to + length) of the result, with a byte
+// after them.
+std::vector<uint8_t> MoveBits(const uint8_t* bitmap, int64_t from, int64_t length, int64_t to) {
+  std::vector<uint8_t> bits((to + length + 7) / 8 + 1);
+  if (from % 8 == to % 8) {
+    std::memcpy(bits.data() + to / 8, bitmap + from / 8, (from % 8 + length + 7) / 8);
+    return bits;
+  }
+  for (int64_t i = 0; i < length; ++i) {
+    const int bit = bitmap[(from + i) / 8] >> ((from + i) % 8) & 1;
+    bits[(to + i) / 8] = static_cast<uint8_t>(bits[(to + i) / 8] | bit << ((to + i) % 8));
   }
   return bits;
 }
 
-// A piece of `array` with the same buffers, of which the rows [begin, begin + length) will be read:
-// a copy of their bitmap, if they start inside of a byte.
-void Refer(const ArrowArray& array, int64_t begin, int64_t length, Piece* piece) {
+// A piece of `array` with the same buffers, of which the rows [begin, begin + length) will be read,
+// as rows from `as` on: a copy of their bitmap, unless it can be read as it is.
+void Refer(const ArrowArray& array, int64_t begin, int64_t length, int64_t as, Piece* piece) {
   piece->array = array;
   piece->array.null_count = array.null_count == 0 ? 0 : -1;
   piece->buffers.assign(array.buffers, array.buffers + array.n_buffers);
-  if (piece->array.null_count == 0 || begin % 8 == 0 || piece->buffers.empty()) return;
-  if (piece->buffers[0] == nullptr) return;
-  piece->validity = CopyBits(static_cast<const uint8_t*>(piece->buffers[0]), begin, length);
+  if (piece->array.null_count == 0 || piece->buffers.empty()) return;
+  if (piece->buffers[0] == nullptr || (begin == as && begin % 8 == 0)) return;
+  piece->validity = MoveBits(static_cast<const uint8_t*>(piece->buffers[0]), begin, length, as % 8);
   // SUBTLE: not an address of anything, until a reader adds the first row's byte.
   piece->buffers[0] = reinterpret_cast<const void*>(
-      reinterpret_cast<uintptr_t>(piece->validity.data()) - static_cast<uintptr_t>(begin / 8));
+      reinterpret_cast<uintptr_t>(piece->validity.data()) - static_cast<uintptr_t>(as / 8));
 }
 
+bool IsStruct(absl::string_view format) { return format == "+s"; }
 bool IsFixedList(absl::string_view format) { return absl::StartsWith(format, "+w:"); }
+
+bool IsList(absl::string_view format) {
+  return format == "+l" || format == "+L" || IsFixedList(format);
+}
 
 // Elements of each list, of a fixed size.
 int64_t ListSize(const ArrowSchema& schema) { return std::strtoll(schema.format + 3, nullptr, 10); }
@@ -114,54 +114,61 @@ int64_t ListBegin(const ArrowSchema& schema, const ArrowArray& lists, int64_t ro
   return static_cast<const int32_t*>(lists.buffers[1])[row];
 }
 
-// Refer for arrays below a column: their offsets stay as they are, since lists count from there.
+Piece* AddChild(Piece* piece) {
+  piece->children.push_back(std::make_unique<Piece>());
+  return piece->children.back().get();
+}
+
+// The rows of `array` from its buffers' row `begin` on, inside of a list, which counts them from the
+// array's offset. `shift`: what the structs around it, up to the list, have of offsets, which the
+// importer would forget.
 void ReferBelow(const ArrowSchema& schema, const ArrowArray& array, int64_t begin, int64_t length,
-                Piece* piece) {
-  Refer(array, begin, length, piece);
-  if (schema.n_children == 1 && length > 0) {
-    const int64_t first = ListBegin(schema, array, begin);
-    const int64_t elements = ListBegin(schema, array, begin + length) - first;
-    const ArrowArray& below = *array.children[0];
-    piece->children.push_back(std::make_unique<Piece>());
-    ReferBelow(*schema.children[0], below, below.offset + first, elements,
-               piece->children.back().get());
-  } else if (schema.n_children == 1) {
-    piece->children.push_back(std::make_unique<Piece>());
-    ReferBelow(*schema.children[0], *array.children[0], 0, 0, piece->children.back().get());
+                int64_t shift, Piece* piece);
+
+// The elements of the lists [begin, begin + length).
+void ReferElements(const ArrowSchema& schema, const ArrowArray& lists, int64_t begin,
+                   int64_t length, Piece* piece) {
+  const ArrowArray& elements = *lists.children[0];
+  const int64_t first = length == 0 ? 0 : ListBegin(schema, lists, begin);
+  const int64_t end = length == 0 ? 0 : ListBegin(schema, lists, begin + length);
+  ReferBelow(*schema.children[0], elements, elements.offset + first, end - first, /*shift=*/0,
+             AddChild(piece));
+}
+
+void ReferBelow(const ArrowSchema& schema, const ArrowArray& array, int64_t begin, int64_t length,
+                int64_t shift, Piece* piece) {
+  const bool is_struct = IsStruct(schema.format);
+  const int64_t origin = array.offset + shift;
+  Refer(array, begin, length, is_struct ? begin - origin : begin, piece);
+  piece->array.offset = is_struct ? 0 : origin;
+  for (int64_t i = 0; is_struct && i < schema.n_children; ++i) {
+    const ArrowArray& field = *array.children[i];
+    ReferBelow(*schema.children[i], field, field.offset + begin, length, origin, AddChild(piece));
   }
+  if (IsList(schema.format)) ReferElements(schema, array, begin, length, piece);
   Finish(piece);
 }
 
-// Rows [begin, begin + length) of a column, or of a field of a struct that is one.
+// Rows [begin, begin + length) of a column, or of a field of a struct that is one. Structs start at
+// their first row, as their fields do.
 void SliceColumn(const ArrowSchema& schema, const ArrowArray& array, int64_t begin, int64_t length,
                  Piece* piece) {
-  if (std::strcmp(schema.format, "+s") != 0) {
-    ReferBelow(schema, array, begin, length, piece);
-    piece->array.offset = begin;
-    piece->array.length = length;
-    return;
-  }
-  // A struct starts at its first row: its fields do in their arrays.
-  Refer(array, 0, 0, piece);
-  if (piece->array.null_count != 0 && !piece->buffers.empty() && piece->buffers[0] != nullptr) {
-    piece->validity = ShiftBits(static_cast<const uint8_t*>(array.buffers[0]), begin, length);
-    piece->buffers[0] = piece->validity.data();
-  }
-  for (int64_t i = 0; i < schema.n_children; ++i) {
-    const ArrowArray& field = *array.children[i];
-    piece->children.push_back(std::make_unique<Piece>());
-    SliceColumn(*schema.children[i], field, field.offset + begin, length,
-                piece->children.back().get());
-  }
-  Finish(piece);
-  piece->array.offset = 0;
+  const bool is_struct = IsStruct(schema.format);
+  Refer(array, begin, length, is_struct ? 0 : begin, piece);
+  piece->array.offset = is_struct ? 0 : begin;
   piece->array.length = length;
+  for (int64_t i = 0; is_struct && i < schema.n_children; ++i) {
+    const ArrowArray& field = *array.children[i];
+    SliceColumn(*schema.children[i], field, field.offset + begin, length, AddChild(piece));
+  }
+  if (IsList(schema.format)) ReferElements(schema, array, begin, length, piece);
+  Finish(piece);
 }
 
 // The number of buffers of an array without rows.
 int64_t BufferCount(absl::string_view format) {
   if (format == "n") return 0;
-  if (format == "+s" || IsFixedList(format)) return 1;
+  if (IsStruct(format) || IsFixedList(format)) return 1;
   if (format == "vu" || format == "vz") return 3;  // the lengths of no further buffers
   if (format == "u" || format == "U" || format == "z" || format == "Z") return 3;
   return 2;
@@ -183,18 +190,15 @@ absl::Status Unimplemented(absl::string_view what) {
       absl::StrCat("a column with ", what, ", which DuckDB 1.5 reads from wrong places"));
 }
 
-// For a column, or what lies inside of one, of lists if `in_list`.
-absl::Status CheckType(const ArrowSchema& schema, bool in_list) {
+// For a column, or what lies inside of one.
+absl::Status CheckType(const ArrowSchema& schema) {
   const absl::string_view format = schema.format;
   if (schema.dictionary != nullptr) return Unimplemented("a dictionary inside");
-  if (format == "+s" && in_list) return Unimplemented("a struct inside of a list");
-  const bool is_list = format == "+l" || format == "+L" || IsFixedList(format);
-  if (IsNested(format) && !is_list && format != "+s") {
+  if (IsNested(format) && !IsList(format) && !IsStruct(format)) {
     return Unimplemented(absl::StrCat("the format \"", format, "\""));
   }
   for (int64_t i = 0; i < schema.n_children; ++i) {
-    absl::Status status = CheckType(*schema.children[i], in_list || is_list);
-    if (!status.ok()) return status;
+    if (absl::Status status = CheckType(*schema.children[i]); !status.ok()) return status;
   }
   return absl::OkStatus();
 }
@@ -203,7 +207,7 @@ absl::Status CheckType(const ArrowSchema& schema, bool in_list) {
 
 absl::Status CheckColumnType(const ArrowSchema& column) {
   const ArrowSchema* values = column.dictionary;
-  if (values == nullptr) return CheckType(column, /*in_list=*/false);
+  if (values == nullptr) return CheckType(column);
   if (values->dictionary != nullptr || IsNested(values->format)) {
     return Unimplemented("a dictionary of nested values");
   }

@@ -8,15 +8,15 @@
 //
 // A slice gives the importer only what it gets right (as of DuckDB 1.5):
 //
-//   Structs start at row 0, since the importer forgets some of their offsets.
+//   Structs have offset 0, and their fields have it in their place, since the importer forgets it.
 //   A bitmap of missing values that starts inside of a byte is copied, since the importer reads a
 //   byte beyond the bits.
 //   There is no dictionary. The importer does not check codes, and reads or writes beyond its
 //   buffers where values are missing. See dictionary.h.
 //
 // What it would read from wrong places all the same is UNIMPLEMENTED: dictionaries inside of lists
-// and structs, structs inside of lists, dictionaries of dictionaries or of lists, maps, unions,
-// run-end encoded columns, views of lists.
+// and structs, dictionaries of dictionaries or of lists, maps, unions, run-end encoded columns,
+// views of lists.
 //
 // Thread-safe. Trusts the arrays: that they are what the schema says, and their buffers as long as
 // that asks for.

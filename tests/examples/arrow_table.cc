@@ -42,14 +42,15 @@ void Release(Struct* of) {
   of->release = nullptr;
 }
 
-ArrowSchema SchemaOf(const Column& column, Counts* counts) {
+ArrowSchema SchemaOf(const ArrowColumn& column, Counts* counts) {
   auto* owned = new OwnedSchema{.name = column.name,
                                 .format = column.format,
                                 .children = {},
                                 .pointers = {},
                                 .dictionary = nullptr,
                                 .counts = counts};
-  for (const Column& child : column.children) owned->children.push_back(SchemaOf(child, counts));
+  for (const ArrowColumn& child : column.children)
+    owned->children.push_back(SchemaOf(child, counts));
   for (ArrowSchema& child : owned->children) owned->pointers.push_back(&child);
   if (column.dictionary != nullptr) {
     owned->dictionary = std::make_unique<ArrowSchema>(SchemaOf(*column.dictionary, counts));
@@ -77,7 +78,7 @@ void AddBuffer(const std::optional<Bytes>& bytes, OwnedArray* owned) {
   owned->buffers.push_back(owned->memory.back().get());
 }
 
-ArrowArray ArrayOf(const Column& column, Counts* counts) {
+ArrowArray ArrayOf(const ArrowColumn& column, Counts* counts) {
   auto* owned = new OwnedArray{.memory = {},
                                .buffers = {},
                                .children = {},
@@ -85,7 +86,8 @@ ArrowArray ArrayOf(const Column& column, Counts* counts) {
                                .dictionary = nullptr,
                                .counts = counts};
   for (const std::optional<Bytes>& bytes : column.buffers) AddBuffer(bytes, owned);
-  for (const Column& child : column.children) owned->children.push_back(ArrayOf(child, counts));
+  for (const ArrowColumn& child : column.children)
+    owned->children.push_back(ArrayOf(child, counts));
   for (ArrowArray& child : owned->children) owned->pointers.push_back(&child);
   if (column.dictionary != nullptr) {
     owned->dictionary = std::make_unique<ArrowArray>(ArrayOf(*column.dictionary, counts));
@@ -106,8 +108,8 @@ ArrowArray ArrayOf(const Column& column, Counts* counts) {
 }
 
 template <typename Offset>
-Column MakeTextsWith(std::string name, const Texts& values, std::string format) {
-  Column column{.name = std::move(name), .format = std::move(format)};
+ArrowColumn MakeTextsWith(std::string name, const Texts& values, std::string format) {
+  ArrowColumn column{.name = std::move(name), .format = std::move(format)};
   column.length = static_cast<int64_t>(values.size());
   std::vector<std::optional<Offset>> offsets = {Offset{0}};
   Bytes bytes;
@@ -120,7 +122,7 @@ Column MakeTextsWith(std::string name, const Texts& values, std::string format) 
 }
 
 struct Stream {
-  std::vector<std::vector<Column>> batches;
+  std::vector<std::vector<ArrowColumn>> batches;
   size_t next = 0;
   int error;
   Counts* counts;
@@ -149,16 +151,16 @@ void StreamRelease(ArrowArrayStream* stream) {
 
 }  // namespace
 
-Column Column::Skip(int64_t rows) const {
-  Column rest = *this;
+ArrowColumn ArrowColumn::Skip(int64_t rows) const {
+  ArrowColumn rest = *this;
   rest.offset += rows;
   rest.length -= rows;
   rest.null_count = null_count == 0 ? 0 : -1;
   return rest;
 }
 
-Column MakeBools(std::string name, std::vector<std::optional<bool>> values) {
-  Column column{.name = std::move(name), .format = "b"};
+ArrowColumn MakeBools(std::string name, std::vector<std::optional<bool>> values) {
+  ArrowColumn column{.name = std::move(name), .format = "b"};
   column.length = static_cast<int64_t>(values.size());
   std::vector<std::optional<bool>> set(values);
   for (std::optional<bool>& value : set) {
@@ -170,24 +172,26 @@ Column MakeBools(std::string name, std::vector<std::optional<bool>> values) {
   return column;
 }
 
-Column MakeTexts(std::string name, const Texts& values, std::string format) {
+ArrowColumn MakeTexts(std::string name, const Texts& values, std::string format) {
   if (format == "U" || format == "Z") return MakeTextsWith<int64_t>(name, values, format);
   return MakeTextsWith<int32_t>(name, values, format);
 }
 
-Column CategoriesOf(std::string name, std::vector<std::optional<int8_t>> codes, Column values) {
-  Column column = Numbers<int8_t>(std::move(name), "c", std::move(codes));
-  column.dictionary = std::make_shared<Column>(std::move(values));
+ArrowColumn CategoriesOf(std::string name, std::vector<std::optional<int8_t>> codes,
+                         ArrowColumn values) {
+  ArrowColumn column = Numbers<int8_t>(std::move(name), "c", std::move(codes));
+  column.dictionary = std::make_shared<ArrowColumn>(std::move(values));
   return column;
 }
 
-Column Categories(std::string name, std::vector<std::optional<int8_t>> codes, const Texts& values) {
+ArrowColumn Categories(std::string name, std::vector<std::optional<int8_t>> codes,
+                       const Texts& values) {
   return CategoriesOf(std::move(name), std::move(codes), MakeTexts("", values));
 }
 
-Column MakeLists(std::string name, const std::vector<std::optional<int32_t>>& sizes,
-                 Column elements) {
-  Column column{.name = std::move(name), .format = "+l"};
+ArrowColumn MakeLists(std::string name, const std::vector<std::optional<int32_t>>& sizes,
+                      ArrowColumn elements) {
+  ArrowColumn column{.name = std::move(name), .format = "+l"};
   column.length = static_cast<int64_t>(sizes.size());
   std::vector<std::optional<int32_t>> offsets = {0};
   for (const std::optional<int32_t>& size : sizes) {
@@ -198,36 +202,37 @@ Column MakeLists(std::string name, const std::vector<std::optional<int32_t>>& si
   return column;
 }
 
-Column MakeFixedLists(std::string name, int32_t size, Column elements,
-                      const std::vector<std::optional<bool>>& there) {
-  Column column{.name = std::move(name), .format = "+w:" + std::to_string(size)};
+ArrowColumn MakeFixedLists(std::string name, int32_t size, ArrowColumn elements,
+                           const std::vector<std::optional<bool>>& there) {
+  ArrowColumn column{.name = std::move(name), .format = "+w:" + std::to_string(size)};
   column.length = elements.length / size;
   column.buffers = {Bitmap(there, &column.null_count)};
   column.children.push_back(std::move(elements));
   return column;
 }
 
-Column MakeStructs(std::string name, std::vector<Column> fields,
-                   const std::vector<std::optional<bool>>& there) {
-  Column column{.name = std::move(name), .format = "+s"};
+ArrowColumn MakeStructs(std::string name, std::vector<ArrowColumn> fields,
+                        const std::vector<std::optional<bool>>& there) {
+  ArrowColumn column{.name = std::move(name), .format = "+s"};
   column.length = fields.at(0).length;
   column.buffers = {Bitmap(there, &column.null_count)};
   column.children = std::move(fields);
   return column;
 }
 
-ArrowSchema MakeSchema(const std::vector<Column>& columns, Counts* counts) {
-  Column table{.name = "", .format = "+s", .children = columns};
+ArrowSchema MakeSchema(const std::vector<ArrowColumn>& columns, Counts* counts) {
+  ArrowColumn table{.name = "", .format = "+s", .children = columns};
   return SchemaOf(table, counts);
 }
 
-ArrowArray MakeArray(const std::vector<Column>& columns, Counts* counts) {
-  Column table{.name = "", .format = "+s", .buffers = {std::nullopt}, .children = columns};
+ArrowArray MakeArray(const std::vector<ArrowColumn>& columns, Counts* counts) {
+  ArrowColumn table{.name = "", .format = "+s", .buffers = {std::nullopt}, .children = columns};
   table.length = columns.empty() ? 0 : columns[0].length;
   return ArrayOf(table, counts);
 }
 
-ArrowArrayStream MakeStream(std::vector<std::vector<Column>> batches, Counts* counts, int error) {
+ArrowArrayStream MakeStream(std::vector<std::vector<ArrowColumn>> batches, Counts* counts,
+                            int error) {
   ++counts->made;
   ArrowArrayStream stream = {};
   stream.get_schema = StreamSchema;

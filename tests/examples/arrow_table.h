@@ -1,8 +1,8 @@
 // Arrow arrays made by hand, whose releases are counted:
 //
 //   Counts counts;
-//   Column id = Numbers<int64_t>("id", "l", {1, std::nullopt, 3});
-//   Column kind = Categories("kind", {0, 1, std::nullopt}, {"red", "green"});
+//   ArrowColumn id = Numbers<int64_t>("id", "l", {1, std::nullopt, 3});
+//   ArrowColumn kind = Categories("kind", {0, 1, std::nullopt}, {"red", "green"});
 //   ArrowArrayStream stream = MakeStream({{id, kind}}, &counts);   // one batch of two columns
 //   ...
 //   EXPECT_EQ(counts.released, counts.made);
@@ -34,7 +34,7 @@ struct Counts {
 using Bytes = std::vector<uint8_t>;
 
 // A column: what its schema and its array say.
-struct Column {
+struct ArrowColumn {
   std::string name;
   std::string format;
   int64_t length = 0;
@@ -42,11 +42,11 @@ struct Column {
   int64_t null_count = 0;
   // The first one is the bitmap; nullopt: a null pointer.
   std::vector<std::optional<Bytes>> buffers = {};
-  std::vector<Column> children = {};
-  std::shared_ptr<Column> dictionary = nullptr;
+  std::vector<ArrowColumn> children = {};
+  std::shared_ptr<ArrowColumn> dictionary = nullptr;
 
   // The same without its first rows, which stay in the buffers.
-  Column Skip(int64_t rows) const;
+  ArrowColumn Skip(int64_t rows) const;
 };
 
 // The bitmap of what is there, or nullopt if all is.
@@ -66,8 +66,8 @@ std::optional<Bytes> Bitmap(const std::vector<std::optional<T>>& values, int64_t
 }
 
 template <typename T>
-Column Numbers(std::string name, std::string format, std::vector<std::optional<T>> values) {
-  Column column{.name = std::move(name), .format = std::move(format)};
+ArrowColumn Numbers(std::string name, std::string format, std::vector<std::optional<T>> values) {
+  ArrowColumn column{.name = std::move(name), .format = std::move(format)};
   column.length = static_cast<int64_t>(values.size());
   column.buffers.push_back(Bitmap(values, &column.null_count));
   Bytes data(values.size() * sizeof(T));
@@ -81,27 +81,29 @@ Column Numbers(std::string name, std::string format, std::vector<std::optional<T
 
 using Texts = std::vector<std::optional<std::string>>;
 
-Column MakeBools(std::string name, std::vector<std::optional<bool>> values);
+ArrowColumn MakeBools(std::string name, std::vector<std::optional<bool>> values);
 // 32-bit offsets for "u" and "z", 64-bit ones for "U" and "Z".
-Column MakeTexts(std::string name, const Texts& values, std::string format = "u");
+ArrowColumn MakeTexts(std::string name, const Texts& values, std::string format = "u");
 // Codes of type int8_t.
-Column CategoriesOf(std::string name, std::vector<std::optional<int8_t>> codes, Column values);
-Column Categories(std::string name, std::vector<std::optional<int8_t>> codes, const Texts& values);
+ArrowColumn CategoriesOf(std::string name, std::vector<std::optional<int8_t>> codes,
+                         ArrowColumn values);
+ArrowColumn Categories(std::string name, std::vector<std::optional<int8_t>> codes,
+                       const Texts& values);
 // Lists of `sizes` elements each, one after the other.
-Column MakeLists(std::string name, const std::vector<std::optional<int32_t>>& sizes,
-                 Column elements);
+ArrowColumn MakeLists(std::string name, const std::vector<std::optional<int32_t>>& sizes,
+                      ArrowColumn elements);
 // Lists of `size` elements each; `there` as below.
-Column MakeFixedLists(std::string name, int32_t size, Column elements,
-                      const std::vector<std::optional<bool>>& there = {});
+ArrowColumn MakeFixedLists(std::string name, int32_t size, ArrowColumn elements,
+                           const std::vector<std::optional<bool>>& there = {});
 // `there`: which structs are there; all, if it is empty.
-Column MakeStructs(std::string name, std::vector<Column> fields,
-                   const std::vector<std::optional<bool>>& there = {});
+ArrowColumn MakeStructs(std::string name, std::vector<ArrowColumn> fields,
+                        const std::vector<std::optional<bool>>& there = {});
 
-ArrowSchema MakeSchema(const std::vector<Column>& columns, Counts* counts);
-ArrowArray MakeArray(const std::vector<Column>& columns, Counts* counts);
+ArrowSchema MakeSchema(const std::vector<ArrowColumn>& columns, Counts* counts);
+ArrowArray MakeArray(const std::vector<ArrowColumn>& columns, Counts* counts);
 
 // Fails after its batches with `error` (an errno value), if not 0.
-ArrowArrayStream MakeStream(std::vector<std::vector<Column>> batches, Counts* counts,
+ArrowArrayStream MakeStream(std::vector<std::vector<ArrowColumn>> batches, Counts* counts,
                             int error = 0);
 
 }  // namespace slabpipe::tests

@@ -71,13 +71,14 @@ class SqlDatabaseTest : public ::testing::Test {
     database_ = std::move(*database);
   }
 
-  absl::Status RegisterBatches(const std::string& name, std::vector<std::vector<Column>> batches) {
+  absl::Status RegisterBatches(const std::string& name,
+                               std::vector<std::vector<ArrowColumn>> batches) {
     ArrowArrayStream stream = MakeStream(std::move(batches), &counts_);
     absl::Status status = database_->Register(name, &stream);
     EXPECT_EQ(stream.release, nullptr);
     return status;
   }
-  absl::Status Register(const std::string& name, std::vector<Column> columns) {
+  absl::Status Register(const std::string& name, std::vector<ArrowColumn> columns) {
     return RegisterBatches(name, {std::move(columns)});
   }
 

@@ -157,8 +157,9 @@ TEST_F(SqlDatabaseTest, MemoryHasALimit) {
 }
 
 TEST_F(SqlDatabaseTest, RefusesWhatIsNoTable) {
-  EXPECT_THAT(Register("t", std::vector<Column>{}), StatusIs(absl::StatusCode::kInvalidArgument));
-  Column unequal = Numbers<int64_t>("b", "l", {1});
+  EXPECT_THAT(Register("t", std::vector<ArrowColumn>{}),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  ArrowColumn unequal = Numbers<int64_t>("b", "l", {1});
   EXPECT_THAT(Register("t", {Numbers<int64_t>("a", "l", {1, 2}), unequal}),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("'b' has 1 rows of 2")));
   EXPECT_THAT(Register("t", {Numbers<int64_t>("a", "?", {1, 2})}),
