@@ -11,7 +11,8 @@
 // change the settings that say so.
 //
 // Texts are taken for UTF-8, unchecked. DuckDB has no float16 and no decimals of 256 bits
-// (UNIMPLEMENTED); it makes durations intervals, and keeps no zones: TIMESTAMPTZ is in UTC.
+// (UNIMPLEMENTED). Durations become INTERVAL, and timestamps with a zone TIMESTAMPTZ, which is in
+// UTC; both have microseconds, and lose what is smaller.
 //
 // Errors: a query's are DuckDB's messages, as INVALID_ARGUMENT; RESOURCE_EXHAUSTED beyond
 // max_memory_bytes; INTERNAL where DuckDB itself is at fault. Register: see arrow_batches.h.
