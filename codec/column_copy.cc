@@ -38,26 +38,10 @@ int64_t TotalLength(Windows windows) {
   return length;
 }
 
-// New bytes, to be filled.
-struct NewBuffer {
-  ColumnBuffer column;
-  std::byte* bytes = nullptr;
-};
-
-absl::StatusOr<NewBuffer> Allocate(BufferSource source, size_t size_bytes) {
-  if (size_bytes == 0) return NewBuffer();
-  absl::StatusOr<Buffer> buffer = source(size_bytes);
-  if (!buffer.ok()) return buffer.status();
-  NewBuffer made = {.column = {.data = buffer->data(), .size_bytes = size_bytes},
-                    .bytes = buffer->mutable_data()};
-  made.column.home = std::make_shared<const Buffer>(buffer->ReadOnly());
-  return made;
-}
-
 // Copies a subtree of columns of one type.
 class Copier {
  public:
-  explicit Copier(BufferSource source) : source_(source) {}
+  explicit Copier(ColumnMemory& memory) : memory_(memory) {}
 
   absl::StatusOr<std::shared_ptr<const ColumnData>> Copy(const ColumnType& type, Windows windows);
 
@@ -73,7 +57,7 @@ class Copier {
   absl::Status CopyChildrenOfRows(Windows windows, ColumnData& to);
   absl::Status CopyDictionary(Windows windows, ColumnData& to);
 
-  BufferSource source_;
+  ColumnMemory& memory_;
 };
 
 absl::Status Copier::CopyValidity(Windows windows, ColumnData& to) {
@@ -83,7 +67,8 @@ absl::Status Copier::CopyValidity(Windows windows, ColumnData& to) {
     nulls += CountNulls(*window.data, window.begin - window.data->offset, window.length);
   }
   if (nulls == 0) return absl::OkStatus();
-  absl::StatusOr<NewBuffer> bits = Allocate(source_, static_cast<size_t>((to.length + 7) / 8));
+  absl::StatusOr<ColumnMemory::Piece> bits =
+      memory_.Allocate(static_cast<size_t>((to.length + 7) / 8));
   if (!bits.ok()) return bits.status();
   bits->bytes[bits->column.size_bytes - 1] = std::byte{0};
   int64_t row = 0;
@@ -102,7 +87,8 @@ absl::Status Copier::CopyValidity(Windows windows, ColumnData& to) {
 }
 
 absl::Status Copier::CopyBitValues(Windows windows, ColumnData& to) {
-  absl::StatusOr<NewBuffer> bits = Allocate(source_, static_cast<size_t>((to.length + 7) / 8));
+  absl::StatusOr<ColumnMemory::Piece> bits =
+      memory_.Allocate(static_cast<size_t>((to.length + 7) / 8));
   if (!bits.ok()) return bits.status();
   if (to.length > 0) bits->bytes[bits->column.size_bytes - 1] = std::byte{0};
   int64_t row = 0;
@@ -116,8 +102,8 @@ absl::Status Copier::CopyBitValues(Windows windows, ColumnData& to) {
 }
 
 absl::Status Copier::CopyValues(Windows windows, size_t value_bytes, ColumnData& to) {
-  absl::StatusOr<NewBuffer> values =
-      Allocate(source_, static_cast<size_t>(to.length) * value_bytes);
+  absl::StatusOr<ColumnMemory::Piece> values =
+      memory_.Allocate(static_cast<size_t>(to.length) * value_bytes);
   if (!values.ok()) return values.status();
   std::byte* next = values->bytes;
   for (const Window& window : windows) {
@@ -134,8 +120,8 @@ absl::Status Copier::CopyValues(Windows windows, size_t value_bytes, ColumnData&
 // Offsets, rebased, and then what they lead to.
 template <typename Offset>
 absl::Status Copier::CopyOffsetsAndItems(Windows windows, ColumnData& to) {
-  absl::StatusOr<NewBuffer> offsets =
-      Allocate(source_, static_cast<size_t>(to.length + 1) * sizeof(Offset));
+  absl::StatusOr<ColumnMemory::Piece> offsets =
+      memory_.Allocate(static_cast<size_t>(to.length + 1) * sizeof(Offset));
   if (!offsets.ok()) return offsets.status();
   auto* next = reinterpret_cast<Offset*>(offsets->bytes);
   *next = 0;
@@ -171,7 +157,8 @@ absl::Status Copier::CopyOffsetsAndItems(Windows windows, ColumnData& to) {
 }
 
 absl::Status Copier::CopyContent(Windows items, ColumnData& to) {
-  absl::StatusOr<NewBuffer> content = Allocate(source_, static_cast<size_t>(TotalLength(items)));
+  absl::StatusOr<ColumnMemory::Piece> content =
+      memory_.Allocate(static_cast<size_t>(TotalLength(items)));
   if (!content.ok()) return content.status();
   std::byte* next = content->bytes;
   for (const Window& item : items) {
@@ -391,7 +378,7 @@ ColumnBuffer From(const ColumnBuffer& buffer, size_t begin) {
 // Values `begin` to begin + length of `data`, its offset not counted, in data of their own: buffers
 // begin at a whole byte of bits.
 absl::StatusOr<std::shared_ptr<const ColumnData>> Pin(const ColumnData& data, int64_t begin,
-                                                      int64_t length) {
+                                                      int64_t length, ColumnMemory& memory) {
   const int64_t skip = length == 0 ? 0 : (data.offset + begin) % 8;
   const int64_t first = data.offset + begin - skip;
   auto pinned =
@@ -407,8 +394,8 @@ absl::StatusOr<std::shared_ptr<const ColumnData>> Pin(const ColumnData& data, in
     ColumnBuffer part = From(buffer, at);
     const bool leads = offsets || (data.type.is_categorical() && role == BufferRole::kValues);
     if (leads && length > 0 && part.peer_can_write()) {
-      absl::StatusOr<NewBuffer> copy =
-          Allocate(&Buffer::Allocate, layout.BufferBytes(role, skip + length));
+      absl::StatusOr<ColumnMemory::Piece> copy =
+          memory.Allocate(layout.BufferBytes(role, skip + length));
       if (!copy.ok()) return copy.status();
       CopyBytes(copy->bytes, part.data, copy->column.size_bytes);
       part = copy->column;
@@ -418,13 +405,13 @@ absl::StatusOr<std::shared_ptr<const ColumnData>> Pin(const ColumnData& data, in
   const bool by_offsets = HasOffsets(data.type);
   const int64_t width = data.type.kind() == ColumnType::kFixedList ? data.type.width() : 1;
   for (const auto& child : data.children) {
-    auto below = by_offsets ? Pin(*child, 0, child->length)
-                            : Pin(*child, first * width, (skip + length) * width);
+    auto below = by_offsets ? Pin(*child, 0, child->length, memory)
+                            : Pin(*child, first * width, (skip + length) * width, memory);
     if (!below.ok()) return below.status();
     pinned->children.push_back(*std::move(below));
   }
   if (data.dictionary != nullptr) {
-    auto categories = Pin(*data.dictionary, 0, data.dictionary->length);
+    auto categories = Pin(*data.dictionary, 0, data.dictionary->length, memory);
     if (!categories.ok()) return categories.status();
     pinned->dictionary = *std::move(categories);
   }
@@ -454,7 +441,46 @@ absl::Status MarkNegative(ColumnData& data) {
 
 }  // namespace
 
+absl::StatusOr<ColumnMemory::Piece> ColumnMemory::Allocate(size_t size_bytes) {
+  if (size_bytes == 0) return Piece();
+  const size_t aligned = AlignBlockSize(size_bytes);
+  // Large ones stand alone, so that what is left of the chunk is not lost.
+  if (size_bytes >= kMostChunkBytes / 4) {
+    absl::StatusOr<Chunk> alone = NewChunk(size_bytes);
+    if (!alone.ok()) return alone.status();
+    return PieceOf(*alone, size_bytes);
+  }
+  if (aligned > chunk_.left) {
+    last_bytes_ = std::max(aligned, std::min(2 * last_bytes_, kMostChunkBytes));
+    absl::StatusOr<Chunk> chunk = NewChunk(last_bytes_);
+    if (!chunk.ok()) return chunk.status();
+    chunk_ = *std::move(chunk);
+  }
+  const Piece piece = PieceOf(chunk_, size_bytes);
+  chunk_.next += aligned;
+  chunk_.left -= aligned;
+  return piece;
+}
+
+absl::StatusOr<ColumnMemory::Chunk> ColumnMemory::NewChunk(size_t size_bytes) {
+  absl::StatusOr<Buffer> buffer = source_(size_bytes);
+  if (!buffer.ok()) return buffer.status();
+  return Chunk{.next = buffer->mutable_data(),
+               .left = size_bytes,
+               .home = std::make_shared<const Buffer>(buffer->ReadOnly())};
+}
+
+ColumnMemory::Piece ColumnMemory::PieceOf(const Chunk& chunk, size_t size_bytes) {
+  return {.column = {.data = chunk.next, .size_bytes = size_bytes, .home = chunk.home},
+          .bytes = chunk.next};
+}
+
 absl::StatusOr<Column> Concatenate(absl::Span<const Column> columns, BufferSource source) {
+  ColumnMemory memory(source);
+  return Concatenate(columns, memory);
+}
+
+absl::StatusOr<Column> Concatenate(absl::Span<const Column> columns, ColumnMemory& memory) {
   if (columns.empty()) return absl::InvalidArgumentError("there are no columns to put together");
   const bool any_rows = std::any_of(columns.begin(), columns.end(),
                                     [](const Column& column) { return !column.empty(); });
@@ -470,15 +496,16 @@ absl::StatusOr<Column> Concatenate(absl::Span<const Column> columns, BufferSourc
     windows.push_back({column.data().get(), column.data()->offset + column.begin(), column.size()});
   }
   absl::StatusOr<std::shared_ptr<const ColumnData>> copy =
-      Copier(source).Copy(columns[0].type(), windows);
+      Copier(memory).Copy(columns[0].type(), windows);
   if (!copy.ok()) return copy.status();
   return Column::FromChecked(*std::move(copy));
 }
 
 absl::StatusOr<Column> PinIndices(const Column& column) {
   if (!NeedsPinning(*column.data())) return column;
+  ColumnMemory memory(&Buffer::Allocate);
   absl::StatusOr<std::shared_ptr<const ColumnData>> pinned =
-      Pin(*column.data(), column.begin(), column.size());
+      Pin(*column.data(), column.begin(), column.size(), memory);
   if (!pinned.ok()) return pinned.status();
   return Column::FromChecked(*std::move(pinned));
 }

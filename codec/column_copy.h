@@ -1,5 +1,5 @@
-// Concatenate: columns one behind the other in new memory. And the copies of bits and offsets that
-// it is made of.
+// Concatenate: columns one behind the other in new memory. And what it is made of: memory, copies of
+// bits and offsets.
 //
 //   absl::StatusOr<Column> all = Concatenate({morning, evening}, &Buffer::Allocate);
 
@@ -8,15 +8,47 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <type_traits>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "slabpipe/codec/buffer.h"
 #include "slabpipe/codec/column.h"
 #include "slabpipe/codec/column_data.h"
 
 namespace slabpipe {
+
+// Memory for many buffers, in few chunks: so that a table in shared memory is a few blocks, however
+// many columns it has. Thread-compatible. Borrows the source.
+class ColumnMemory {
+ public:
+  explicit ColumnMemory(BufferSource source) : source_(source) {}
+
+  // Bytes that are to be filled, undefined at first, at a multiple of 64.
+  struct Piece {
+    ColumnBuffer column;
+    std::byte* bytes = nullptr;
+  };
+  // The source's errors.
+  absl::StatusOr<Piece> Allocate(size_t size_bytes);
+
+ private:
+  // Each chunk is twice as large as the one before, up to this.
+  static constexpr size_t kMostChunkBytes = size_t{4} << 20;
+  struct Chunk {
+    std::byte* next = nullptr;
+    size_t left = 0;
+    std::shared_ptr<const Buffer> home;
+  };
+  absl::StatusOr<Chunk> NewChunk(size_t size_bytes);
+  static Piece PieceOf(const Chunk& chunk, size_t size_bytes);
+
+  BufferSource source_;
+  Chunk chunk_;
+  size_t last_bytes_ = 0;
+};
 
 // The rows of all columns, in memory that `source` gives. Categories that differ are put together,
 // each once, in order of appearance, and the indices changed accordingly. What other processes can
@@ -25,6 +57,7 @@ namespace slabpipe {
 // nor of a fixed width; OUT_OF_RANGE if the texts or lists are more than 32-bit offsets can count,
 // or the categories more than their indices can; RESOURCE_EXHAUSTED.
 absl::StatusOr<Column> Concatenate(absl::Span<const Column> columns, BufferSource source);
+absl::StatusOr<Column> Concatenate(absl::Span<const Column> columns, ColumnMemory& memory);
 
 // The column itself if it is all of its data, as children and dictionaries must be; otherwise a copy
 // in private memory.

@@ -234,6 +234,7 @@ absl::StatusOr<Table> Concatenate(absl::Span<const Table> tables, BufferSource s
                                                    table.column_count(),
                                                    " columns can't be put together"));
   }
+  ColumnMemory memory(source);
   std::vector<TableColumn> columns = tables[0].columns();
   for (size_t i = 0; i < columns.size(); ++i) {
     std::vector<Column> pieces;
@@ -245,7 +246,7 @@ absl::StatusOr<Table> Concatenate(absl::Span<const Table> tables, BufferSource s
       }
       pieces.push_back(table.column(i).values);
     }
-    absl::StatusOr<Column> all = Concatenate(pieces, source);
+    absl::StatusOr<Column> all = Concatenate(pieces, memory);
     if (!all.ok()) return internal::InColumn(columns[i].name, all.status());
     columns[i].values = *std::move(all);
   }

@@ -68,6 +68,19 @@ TEST_F(TableCodecTest, SendsTablesInSharedMemoryWithoutACopy) {
   EXPECT_EQ(cost_, Cost());
 }
 
+TEST_F(TableCodecTest, ManyColumnsInSharedMemoryAreFewBlocks) {
+  std::vector<TableColumn> columns;
+  for (int i = 0; i < 1000; ++i) {
+    columns.push_back(
+        {.name = std::to_string(i), .values = *ToColumn(std::vector<std::optional<int>>(1000, i))});
+  }
+  const Table table = *Table::Make(std::move(columns))->Copy(SharedMemory(main_->pool()));
+  std::unique_ptr<tests::Letter> letter = Write(table);
+  EXPECT_LT(letter->table().getRefs().size(), 20u);
+  EXPECT_EQ(cost_, Cost());
+  EXPECT_TRUE(SameTables(*worker_->Read(*letter)->get<Table>(), table));
+}
+
 TEST_F(TableCodecTest, CopiesOnceIntoOneBlock) {
   const Table table = Penguins();
   std::unique_ptr<tests::Letter> letter = Write(table);
