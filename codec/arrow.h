@@ -27,7 +27,8 @@
 // run-end-encoded arrays, decimals of 32 and 64 bits, and the intervals other than of months, days
 // and nanoseconds (UNIMPLEMENTED). A map is imported as the list of structs that it is. Attributes
 // become metadata; what is no text is written as Value::DebugString has it. The index becomes
-// metadata, too: keys that begin with "slabpipe.index".
+// metadata, too, keys that begin with "slabpipe.index": a library that takes rows or columns away
+// and keeps the metadata makes it meaningless.
 //
 // All functions are thread-safe for different arguments; a table may be exported by several threads
 // at once.
@@ -70,7 +71,8 @@ absl::Status ExportSchema(const Table& table, ArrowSchema* schema);
 
 // Takes what both structs hold, whether it succeeds or not: the caller has nothing to release any
 // more. Trusts the producer as far as sizes of buffers go, which the interface does not tell; what
-// is in them is checked as CheckColumn does. INVALID_ARGUMENT names column and field;
+// is in them is checked as CheckColumn does, but for null_count, which is counted. Buffers that are
+// not aligned are copied. INVALID_ARGUMENT names column and field;
 // UNIMPLEMENTED for the types above.
 absl::StatusOr<Table> ImportTable(ArrowSchema* schema, ArrowArray* array);
 absl::StatusOr<TableColumn> ImportColumn(ArrowSchema* schema, ArrowArray* array);

@@ -57,7 +57,7 @@ class ArrayReader {
   absl::Status CheckHead(const ColumnType& type, const ArrowArray& array, size_t buffers) const;
   absl::Status ReadBuffers(const ArrowArray& array, ColumnData& data);
   absl::Status ReadBelow(const ArrowArray& array, ColumnData& data);
-  ColumnBuffer Own(const void* bytes, size_t size_bytes) const;
+  absl::StatusOr<ColumnBuffer> Own(const void* bytes, size_t size_bytes, size_t alignment) const;
 
   const std::shared_ptr<const void> owner_;
 };
@@ -83,9 +83,17 @@ absl::Status ArrayReader::CheckHead(const ColumnType& type, const ArrowArray& ar
   return absl::OkStatus();
 }
 
-ColumnBuffer ArrayReader::Own(const void* bytes, size_t size_bytes) const {
-  const absl::Span<const std::byte> span(static_cast<const std::byte*>(bytes), size_bytes);
-  return ColumnBuffer::Of(Buffer::Own(span, owner_));
+// The specification recommends alignment, and does not demand it: what is not aligned is copied.
+absl::StatusOr<ColumnBuffer> ArrayReader::Own(const void* bytes, size_t size_bytes,
+                                              size_t alignment) const {
+  if (reinterpret_cast<uintptr_t>(bytes) % alignment == 0) {
+    const absl::Span<const std::byte> span(static_cast<const std::byte*>(bytes), size_bytes);
+    return ColumnBuffer::Of(Buffer::Own(span, owner_));
+  }
+  absl::StatusOr<Buffer> copy = Buffer::Allocate(size_bytes);
+  if (!copy.ok()) return copy.status();
+  if (size_bytes > 0) std::memcpy(copy->mutable_data(), bytes, size_bytes);
+  return ColumnBuffer::Of(*std::move(copy));
 }
 
 // The interface tells no sizes: they follow from the numbers of rows, and from the last offset.
@@ -111,7 +119,12 @@ absl::Status ArrayReader::ReadBuffers(const ArrowArray& array, ColumnData& data)
     if (bytes == nullptr && size > 0 && role != BufferRole::kValidity && !no_rows) {
       return Bad(absl::StrCat("buffer ", i, " is null, wanted ", size, " bytes"));
     }
-    data.buffers.push_back(bytes == nullptr || no_rows ? ColumnBuffer() : Own(bytes, size));
+    absl::StatusOr<ColumnBuffer> owned = ColumnBuffer();
+    if (bytes != nullptr && !no_rows) {
+      owned = Own(bytes, size, BufferAlignment(data.type, role));
+      if (!owned.ok()) return owned.status();
+    }
+    data.buffers.push_back(*std::move(owned));
   }
   return absl::OkStatus();
 }
@@ -144,8 +157,8 @@ absl::StatusOr<std::shared_ptr<const ColumnData>> ArrayReader::Read(const Column
   status = ReadBuffers(array, *data);
   if (status.ok()) status = ReadBelow(array, *data);
   if (!status.ok()) return status;
-  const int64_t nulls = CountNulls(*data, 0, data->length);
-  data->null_count = array.null_count < 0 ? nulls : array.null_count;
+  // What the producer says may be unknown (-1), or an upper bound: it is counted here.
+  data->null_count = CountNulls(*data, 0, data->length);
   if (absl::Status checked = CheckColumn(*data); !checked.ok()) return Bad(checked.message());
   return data;
 }
@@ -197,7 +210,7 @@ absl::StatusOr<Table> SchemaTable(const ArrowSchema& schema) {
   if (!table.ok()) return table;
   absl::StatusOr<ArrowMetadata> metadata = ReadArrowMetadata(schema.metadata);
   if (!metadata.ok()) return metadata.status();
-  absl::Status taken = TakeTableMetadata(*std::move(metadata), *table);
+  absl::Status taken = TakeTableMetadata(*metadata, *table);
   if (!taken.ok()) return taken;
   return table;
 }

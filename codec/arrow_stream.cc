@@ -121,7 +121,16 @@ class StreamReader : public TableReader {
     if (ended_) return std::nullopt;
     absl::StatusOr<Table> batch = ImportBatch(schema_, &array);
     if (!batch.ok()) return batch.status();
+    if (batch->index_columns().empty()) batch->SetIndex(NextRange(batch->row_count()));
     return *std::move(batch);
+  }
+  // The labels go on from batch to batch, and wrap around as the arithmetic of ranges does.
+  RangeIndex NextRange(int64_t rows) {
+    RangeIndex range = schema_.range_index();
+    range.start = static_cast<int64_t>(static_cast<uint64_t>(range.start) +
+                                       rows_read_ * static_cast<uint64_t>(range.step));
+    rows_read_ += static_cast<uint64_t>(rows);
+    return range;
   }
   absl::Status ErrorOf(int code) {
     const char* text = stream_.get_last_error(&stream_);
@@ -133,6 +142,7 @@ class StreamReader : public TableReader {
   Table schema_;
   absl::Status failed_;
   bool ended_ = false;
+  uint64_t rows_read_ = 0;
 };
 
 }  // namespace

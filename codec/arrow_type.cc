@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <map>
 #include <optional>
 
 #include "absl/strings/numbers.h"
@@ -290,7 +291,10 @@ ArrowMetadata TableMetadata(const Table& table) {
   const auto add = [&](absl::string_view key, std::string value) {
     entries.emplace_back(absl::StrCat(kIndexPrefix, key), std::move(value));
   };
-  for (const std::string& name : table.index_columns()) add("column", name);
+  // A key each: metadata is a map elsewhere.
+  for (size_t i = 0; i < table.index_columns().size(); ++i) {
+    add(absl::StrCat("column.", i), table.index_columns()[i]);
+  }
   if (!table.index_columns().empty() || table.range_index() == RangeIndex()) return entries;
   add("start", absl::StrCat(table.range_index().start));
   add("step", absl::StrCat(table.range_index().step));
@@ -298,30 +302,46 @@ ArrowMetadata TableMetadata(const Table& table) {
   return entries;
 }
 
-absl::Status TakeTableMetadata(ArrowMetadata entries, Table& table) {
-  ArrowMetadata others;
-  std::vector<std::string> columns;
+namespace {
+
+// What the metadata say of the index.
+struct IndexEntries {
   RangeIndex range;
-  for (auto& [key, value] : entries) {
-    absl::string_view part = key;
-    bool known = absl::ConsumePrefix(&part, kIndexPrefix);
-    if (known && part == "column") {
-      columns.push_back(value);
-    } else if (known && part == "name") {
-      range.name = value;
-    } else if (known && (part == "start" || part == "step")) {
-      known = absl::SimpleAtoi(value, part == "start" ? &range.start : &range.step);
-    } else {
-      known = false;
-    }
-    if (!known) others.emplace_back(std::move(key), std::move(value));
+  std::map<int, std::string> columns;  // by their number
+};
+
+// False: the entry is not about the index.
+bool TakeIndexEntry(absl::string_view key, const std::string& value, IndexEntries& index) {
+  if (!absl::ConsumePrefix(&key, kIndexPrefix)) return false;
+  if (key == "name") {
+    index.range.name = value;
+    return IsValidUtf8(value);
+  }
+  if (key == "start") return absl::SimpleAtoi(value, &index.range.start);
+  if (key == "step") return absl::SimpleAtoi(value, &index.range.step);
+  int number = 0;
+  if (!absl::ConsumePrefix(&key, "column.") || !absl::SimpleAtoi(key, &number)) return false;
+  index.columns[number] = value;
+  return true;
+}
+
+}  // namespace
+
+absl::Status TakeTableMetadata(const ArrowMetadata& entries, Table& table) {
+  ArrowMetadata others;
+  IndexEntries index;
+  for (const auto& entry : entries) {
+    if (!TakeIndexEntry(entry.first, entry.second, index)) others.push_back(entry);
   }
   absl::StatusOr<ValueMap> attributes = FromArrowMetadata(others);
   if (!attributes.ok()) return attributes.status();
   table.attributes() = *std::move(attributes);
-  if (!IsValidUtf8(range.name)) return absl::InvalidArgumentError("index: its name is not UTF-8");
-  table.SetIndex(std::move(range));
-  return columns.empty() ? absl::OkStatus() : table.SetIndex(std::move(columns));
+  table.SetIndex(std::move(index.range));
+  std::vector<std::string> columns;
+  for (const auto& [number, name] : index.columns) columns.push_back(name);
+  // Whoever has taken a column away may have left the metadata as they were: no index then.
+  if (!columns.empty()) table.SetIndex(std::move(columns)).IgnoreError();
+  return absl::OkStatus();
 }
 
 }  // namespace slabpipe

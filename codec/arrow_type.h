@@ -36,9 +36,9 @@ absl::StatusOr<ArrowMetadata> ReadArrowMetadata(const char* encoded);
 ArrowMetadata ToArrowMetadata(const ValueMap& attributes);
 absl::StatusOr<ValueMap> FromArrowMetadata(const ArrowMetadata& entries);
 
-// A table's attributes and index.
+// A table's attributes and index. An index of columns that are not there is left out.
 ArrowMetadata TableMetadata(const Table& table);
-absl::Status TakeTableMetadata(ArrowMetadata entries, Table& table);
+absl::Status TakeTableMetadata(const ArrowMetadata& entries, Table& table);
 
 }  // namespace slabpipe
 

@@ -205,6 +205,10 @@ class Decoder {
   // Counts parts of the metadata that become objects of their own, as payloads do: a few bytes of a
   // message must not make many of them. DATA_LOSS if they are more than the message has room for.
   absl::Status CountParts(uint64_t count);
+  // Counts bytes of blocks that such parts point to, for codecs whose parts may point to the same
+  // bytes. DATA_LOSS if they are more than eight times the memory that the message names (and
+  // 64 MiB).
+  absl::Status CountBytes(uint64_t bytes);
   // What SetChild wrote.
   size_t child_count() { return children().size(); }
   template <typename T>

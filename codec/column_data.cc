@@ -20,27 +20,6 @@ absl::Status Bad(const Parts&... parts) {
   return absl::InvalidArgumentError(absl::StrCat(parts...));
 }
 
-size_t AlignmentOf(BufferRole role, size_t value_bytes) {
-  switch (role) {
-    case BufferRole::kValues:
-      // Decimals are read as two or four numbers of 64 bits; of other widths only powers of 2 are.
-      return std::has_single_bit(value_bytes) ? std::min<size_t>(value_bytes, 8) : 1;
-    case BufferRole::kOffsets32:
-      return 4;
-    case BufferRole::kOffsets64:
-      return 8;
-    default:
-      return 1;
-  }
-}
-
-// Of fixed bytes any address will do.
-size_t AlignmentOf(const ColumnData& data, BufferRole role, size_t value_bytes) {
-  return data.type.kind() == ColumnType::kFixedBytes && role == BufferRole::kValues
-             ? 1
-             : AlignmentOf(role, value_bytes);
-}
-
 absl::Status CheckBuffer(const ColumnData& data, const ColumnLayout& layout, size_t index) {
   const BufferRole role = layout.buffers[index];
   const ColumnBuffer& buffer = data.buffers[index];
@@ -60,7 +39,7 @@ absl::Status CheckBuffer(const ColumnData& data, const ColumnLayout& layout, siz
     return Bad(RoleName(role), ": ", buffer.size_bytes, " bytes for ", values, " rows, wanted ",
                layout.BufferBytes(role, values));
   }
-  const size_t alignment = AlignmentOf(data, role, layout.value_bytes);
+  const size_t alignment = BufferAlignment(data.type, role);
   if (reinterpret_cast<uintptr_t>(buffer.data) % alignment != 0) {
     return Bad(RoleName(role), ": they don't begin at a multiple of ", alignment, " bytes");
   }
@@ -185,6 +164,22 @@ absl::Status CheckNullCount(const ColumnData& data) {
 }
 
 }  // namespace
+
+size_t BufferAlignment(const ColumnType& type, BufferRole role) {
+  switch (role) {
+    case BufferRole::kValues:
+      // Decimals are read as two or four numbers of 64 bits. Of bytes any address will do.
+      return type.kind() == ColumnType::kFixedBytes
+                 ? 1
+                 : std::clamp<size_t>(LayoutOf(type).value_bytes, 1, 8);
+    case BufferRole::kOffsets32:
+      return 4;
+    case BufferRole::kOffsets64:
+      return 8;
+    default:
+      return 1;
+  }
+}
 
 ColumnBuffer ColumnBuffer::Of(Buffer buffer) {
   if (buffer.size_bytes() == 0) return {};

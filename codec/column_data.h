@@ -62,6 +62,9 @@ inline constexpr int64_t kMaxColumnValues = int64_t{1} << 56;
 // Lists in lists in structs ...: at most so deep.
 inline constexpr int kMaxColumnDepth = 32;
 
+// A buffer of that role begins at a multiple of so many bytes.
+size_t BufferAlignment(const ColumnType& type, BufferRole role);
+
 // Whether `data` is what its type says: numbers of buffers and children, sizes, alignment, offsets
 // that don't decrease and stay inside, indices of categories, and null_count. Reads all offsets,
 // indices and validity, not the values. INVALID_ARGUMENT names what is wrong. REQUIRES: children

@@ -377,6 +377,7 @@ absl::StatusOr<ColumnBuffer> ColumnsReader::ReadBuffer() {
                                                    offset, " are not inside a block of ",
                                                    block_bytes));
   }
+  if (absl::Status counted = decoder_.CountBytes(size); !counted.ok()) return counted;
   return ColumnBuffer{.data = (*home)->data() + offset, .size_bytes = size, .home = *home};
 }
 

@@ -166,6 +166,8 @@ absl::StatusOr<Value> Decoder::ReadMetadataValue() const {
   return value;
 }
 
+absl::Status Decoder::CountBytes(uint64_t bytes) { return message_.AllowRead(bytes); }
+
 absl::Status Decoder::CountParts(uint64_t count) { return message_.CountPayloads(count); }
 
 // Read once: each reading counts towards what a message may make its reader visit.
@@ -364,6 +366,18 @@ absl::Status MessageDecoder::AllowCopy(uint64_t bytes) {
   return absl::DataLossError(absl::StrCat("a message that names ", memory_.segment_bytes(),
                                           " bytes of memory asks for more than twice that to be "
                                           "copied"));
+}
+
+// The same for what is read to be checked, and copied perhaps by whoever gets the value: columns may
+// share their buffers, and it takes few bytes to name another one.
+absl::Status MessageDecoder::AllowRead(uint64_t bytes) {
+  if (bytes <= to_read_) {
+    to_read_ -= bytes;
+    return absl::OkStatus();
+  }
+  return absl::DataLossError(absl::StrCat("a message that names ", memory_.segment_bytes(),
+                                          " bytes of memory has values that point to more than "
+                                          "eight times that"));
 }
 
 absl::Status PeerCodecs::Add(const CodecRegistry& registry, std::string name) {

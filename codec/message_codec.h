@@ -140,7 +140,8 @@ class MessageDecoder {
         codecs_(std::move(codecs)),
         memory_(memory),
         max_payloads_(message_words / 2),
-        to_copy_(2 * memory.segment_bytes()) {}
+        to_copy_(2 * memory.segment_bytes()),
+        to_read_(8 * memory.segment_bytes() + kFreeReadBytes) {}
 
   // The value, with the leases on its buffers tied to it. INVALID_ARGUMENT or DATA_LOSS with the
   // codec and the field that is wrong; FAILED_PRECONDITION for an unknown codec; RESOURCE_EXHAUSTED
@@ -153,13 +154,19 @@ class MessageDecoder {
   absl::StatusOr<const Codec*> CodecOf(schemas::Payload::Reader payload);
   absl::Status CountBlocks(schemas::Payload::Reader payload);
   absl::Status AllowCopy(uint64_t bytes);
+  absl::Status AllowRead(uint64_t bytes);
   absl::Status CountPayloads(uint64_t count);
+
+  // Parts that many values share, categories of columns for one, are small: so much is never asked
+  // about.
+  static constexpr uint64_t kFreeReadBytes = uint64_t{64} << 20;
 
   const CodecRegistry& registry_;
   const std::shared_ptr<const PeerCodecs> codecs_;
   const IncomingMemory& memory_;
   const uint64_t max_payloads_;
   uint64_t to_copy_;       // bytes of blocks that may yet be copied
+  uint64_t to_read_;       // bytes of blocks that parts of values may yet point to
   uint64_t payloads_ = 0;  // decoded so far
   uint64_t claimed_ = 0;   // blocks, by all of these
   int depth_ = 0;

@@ -118,7 +118,7 @@ class Table {
   // For people: the first rows, in columns.
   struct PrintOptions {
     int64_t rows = 10;       // more than these are told by "..."
-    size_t columns = 20;     // likewise
+    size_t columns = 20;     // likewise; those of an index come first, and count
     size_t cell_width = 40;  // characters; longer texts are cut
   };
   std::string ToText(const PrintOptions& options) const;

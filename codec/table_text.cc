@@ -1,10 +1,13 @@
 // Tables as people expect to see them: the first rows, columns side by side.
 
 #include <algorithm>
+#include <cstdint>
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "slabpipe/codec/table.h"
 #include "slabpipe/codec/text_width.h"
 
@@ -24,14 +27,27 @@ bool IsNumeric(const ColumnType& type) {
          type.kind() == ColumnType::kDecimal128 || type.kind() == ColumnType::kDecimal256;
 }
 
-bool IsIndexColumn(const Table& table, absl::string_view name) {
-  return std::find(table.index_columns().begin(), table.index_columns().end(), name) !=
-         table.index_columns().end();
+absl::flat_hash_set<absl::string_view> IndexNames(const Table& table) {
+  return {table.index_columns().begin(), table.index_columns().end()};
 }
 
-Strip RangeStrip(const Table& table, int64_t rows) {
+std::vector<const TableColumn*> IndexFirst(const Table& table) {
+  std::vector<const TableColumn*> ordered;
+  for (const std::string& name : table.index_columns()) ordered.push_back(table.Find(name));
+  const absl::flat_hash_set<absl::string_view> index = IndexNames(table);
+  for (const TableColumn& column : table.columns()) {
+    if (!index.contains(column.name)) ordered.push_back(&column);
+  }
+  return ordered;
+}
+
+Strip Dots(int64_t rows) {
+  return {.lines = std::vector<std::string>(static_cast<size_t>(rows) + 1, "...")};
+}
+
+Strip RangeStrip(const Table& table, int64_t rows, size_t cell_width) {
   const RangeIndex& range = table.range_index();
-  Strip strip = {.lines = {range.name}};
+  Strip strip = {.lines = {PrintableText(range.name, cell_width)}};
   for (int64_t row = 0; row < rows; ++row) {
     const uint64_t label = static_cast<uint64_t>(range.start) +
                            static_cast<uint64_t>(row) * static_cast<uint64_t>(range.step);
@@ -75,19 +91,12 @@ std::string SideBySide(const std::vector<Strip>& strips, size_t lines) {
 std::string Table::ToText(const PrintOptions& options) const {
   const int64_t rows = std::clamp<int64_t>(options.rows, 0, row_count_);
   std::vector<Strip> strips;
-  if (index_columns_.empty()) strips.push_back(RangeStrip(*this, rows));
-  for (const std::string& name : index_columns_) {
-    strips.push_back(ColumnStrip(*Find(name), rows, options.cell_width));
+  if (index_columns_.empty()) strips.push_back(RangeStrip(*this, rows, options.cell_width));
+  const std::vector<const TableColumn*> ordered = IndexFirst(*this);
+  for (size_t i = 0; i < std::min(ordered.size(), options.columns); ++i) {
+    strips.push_back(ColumnStrip(*ordered[i], rows, options.cell_width));
   }
-  size_t shown = 0;
-  for (const TableColumn& column : columns()) {
-    if (IsIndexColumn(*this, column.name)) continue;
-    if (shown++ == options.columns) {
-      strips.push_back({.lines = std::vector<std::string>(static_cast<size_t>(rows) + 1, "...")});
-      break;
-    }
-    strips.push_back(ColumnStrip(column, rows, options.cell_width));
-  }
+  if (ordered.size() > options.columns) strips.push_back(Dots(rows));
   std::string text = SideBySide(strips, static_cast<size_t>(rows) + 1);
   if (rows < row_count_) absl::StrAppend(&text, "...\n");
   absl::StrAppend(&text, "[", row_count_, row_count_ == 1 ? " row x " : " rows x ", column_count(),
@@ -96,11 +105,14 @@ std::string Table::ToText(const PrintOptions& options) const {
 }
 
 std::string Table::Describe() const {
+  constexpr size_t kNameWidth = 200, kTypeWidth = 2000;
+  const absl::flat_hash_set<absl::string_view> index = IndexNames(*this);
   std::string text;
   for (const TableColumn& column : columns()) {
-    absl::StrAppend(&text, PrintableText(column.name, SIZE_MAX), ": ", column.values.type().name(),
+    absl::StrAppend(&text, PrintableText(column.name, kNameWidth), ": ",
+                    PrintableText(column.values.type().name(), kTypeWidth),
                     column.nullable ? "" : ", not null",
-                    IsIndexColumn(*this, column.name) ? ", index" : "", "\n");
+                    index.contains(column.name) ? ", index" : "", "\n");
   }
   return text;
 }

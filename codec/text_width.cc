@@ -28,17 +28,22 @@ size_t TextWidth(absl::string_view text) {
 
 std::string PrintableText(absl::string_view text, size_t width) {
   constexpr absl::string_view kCut = "...";
-  // A character has at most four bytes: what is behind these is not shown anyhow.
-  const absl::string_view beginning = width < text.size() / 4 ? FirstPlaces(text, width + 1) : text;
-  std::string line =
-      IsValidUtf8(beginning) ? absl::Utf8SafeCEscape(beginning) : absl::CEscape(beginning);
-  // Only what would break the line is to be escaped.
-  for (const auto& [escaped, plain] : {std::pair("\\\"", "\""), std::pair("\\'", "'")}) {
-    for (size_t at = line.find(escaped); at != std::string::npos; at = line.find(escaped, at + 1)) {
-      line.replace(at, 2, plain);
+  constexpr size_t kMostBytes = 4;  // of a character
+  // SUBTLE: bytes that only go on a character take no place, but are shown as escapes.
+  const size_t most = width < text.size() / kMostBytes ? kMostBytes * (width + 1) : text.size();
+  const absl::string_view beginning = FirstPlaces(text.substr(0, most), width + 1);
+  std::string line;
+  const bool utf8 = IsValidUtf8(beginning);
+  for (const char byte : beginning) {
+    // Only what would break the line is to be escaped.
+    const bool plain = (byte >= ' ' && byte <= '~') || (utf8 && (byte & 0x80) != 0);
+    if (plain) {
+      line += byte;
+    } else {
+      absl::StrAppend(&line, absl::CEscape(absl::string_view(&byte, 1)));
     }
   }
-  if (TextWidth(line) <= width) return line;
+  if (TextWidth(line) <= width && beginning.size() == text.size()) return line;
   const size_t kept = width > kCut.size() ? width - kCut.size() : 0;
   return absl::StrCat(FirstPlaces(line, kept), kCut.substr(0, std::min(width, kCut.size())));
 }
