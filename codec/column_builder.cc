@@ -26,16 +26,18 @@ std::optional<T> ExactInteger(const Cell& cell) {
   return std::nullopt;
 }
 
-// Integers of more than 53 bits are not doubles.
-std::optional<double> ExactReal(const Cell& cell) {
-  constexpr uint64_t kMost = uint64_t{1} << 53;
-  if (const double* number = cell.get<double>()) return *number;
-  if (const std::optional<int64_t> number = ExactInteger<int64_t>(cell)) {
-    const uint64_t magnitude =
-        *number < 0 ? ~static_cast<uint64_t>(*number) + 1 : static_cast<uint64_t>(*number);
-    if (magnitude <= kMost) return static_cast<double>(*number);
-  }
+// Most integers of more than 53 bits are not doubles. `end` is the first number behind T's.
+template <typename T>
+std::optional<double> ExactReal(T number, double end) {
+  const auto real = static_cast<double>(number);
+  if (real < end && static_cast<T>(real) == number) return real;
   return std::nullopt;
+}
+
+std::optional<double> ExactReal(const Cell& cell) {
+  if (const int64_t* number = cell.get<int64_t>()) return ExactReal(*number, 0x1p63);
+  if (const uint64_t* number = cell.get<uint64_t>()) return ExactReal(*number, 0x1p64);
+  return *cell.get<double>();
 }
 
 bool IsNumber(const Cell& cell) {
@@ -46,14 +48,6 @@ bool IsNumber(const Cell& cell) {
 absl::Status DoesNotFit(const Cell& cell, const ColumnType& type) {
   return absl::OutOfRangeError(
       absl::StrCat(cell.Describe(), " does not fit a column of ", type.name()));
-}
-
-// Of a time or duration in units; nothing if it is finer or does not fit.
-std::optional<int64_t> InUnits(absl::Duration duration, absl::Duration unit) {
-  absl::Duration rest;
-  const int64_t units = absl::IDivDuration(duration, unit, &rest);
-  if (rest != absl::ZeroDuration()) return std::nullopt;
-  return units;
 }
 
 absl::Duration UnitOf(const ColumnType& type) {
@@ -91,6 +85,17 @@ std::string Cell::Describe() const {
   };
   return std::visit(Describer(), data_);
 }
+
+namespace {
+
+// Lists and structs are printed alike though they differ.
+absl::Status CheckCategories(const ColumnType& type) {
+  if (!type.is_list() && type.kind() != ColumnType::kStruct) return absl::OkStatus();
+  return absl::UnimplementedError(
+      absl::StrCat("columns of categories of ", type.name(), " are made by Column::Categorical"));
+}
+
+}  // namespace
 
 // GrowingBuffer
 
@@ -138,7 +143,9 @@ ColumnBuilder::ColumnBuilder(const Column& categories, bool ordered)
     : ColumnBuilder(ColumnType::Categorical(categories.type(), {.ordered = ordered})) {
   grows_ = false;
   given_categories_ = categories;
-  for (int64_t i = 0; i < categories.size(); ++i) {
+  failed_ = CheckCategories(categories.type());
+  for (int64_t i = 0; i < categories.size() && failed_.ok(); ++i) {
+    if (categories.is_null(i)) continue;
     if (category_index_.emplace(categories.CellText(i), i).second) continue;
     failed_ = absl::InvalidArgumentError(
         absl::StrCat("category '", categories.CellText(i), "' comes twice"));
@@ -301,12 +308,15 @@ absl::Status ColumnBuilder::AppendNumber(const Cell& cell) {
   const std::optional<double> number = ExactReal(cell);
   if (!number.has_value()) return DoesNotFit(cell, type_);
   if (type_.kind() == ColumnType::kFloat64) return values_.Append(&*number, sizeof(*number));
-  const auto rounded = static_cast<float>(*number);
-  if (std::isinf(rounded) && !std::isinf(*number)) return DoesNotFit(cell, type_);
-  if (type_.kind() == ColumnType::kFloat32) return values_.Append(&rounded, sizeof(rounded));
-  const Float16 half(rounded);
-  if (std::isinf(static_cast<float>(half)) && !std::isinf(rounded)) return DoesNotFit(cell, type_);
-  return values_.Append(&half, sizeof(half));
+  const auto single = static_cast<float>(*number);
+  const Float16 half(single);
+  const bool is_half = type_.kind() == ColumnType::kFloat16;
+  const auto stored = static_cast<double>(is_half ? static_cast<float>(half) : single);
+  // Reals are rounded, integers are not.
+  const bool exact = stored == *number;
+  if (std::isinf(stored) && !exact) return DoesNotFit(cell, type_);
+  if (cell.get<double>() == nullptr && !exact) return DoesNotFit(cell, type_);
+  return is_half ? values_.Append(&half, sizeof(half)) : values_.Append(&single, sizeof(single));
 }
 
 absl::Status ColumnBuilder::AppendTime(const Cell& cell) {
@@ -321,18 +331,18 @@ absl::Status ColumnBuilder::AppendTime(const Cell& cell) {
     if (!date && kind != ColumnType::kTimestamp) value = *duration;
   }
   if (!value.has_value()) return Mismatch(cell);
-  const std::optional<int64_t> units = InUnits(*value, UnitOf(type_));
-  if (!units.has_value()) {
+  absl::Duration rest;
+  const int64_t units = absl::IDivDuration(*value, UnitOf(type_), &rest);
+  const bool exact = rest == absl::ZeroDuration() && units * UnitOf(type_) == *value;
+  const bool saturated =
+      units == std::numeric_limits<int64_t>::max() || units == std::numeric_limits<int64_t>::min();
+  if (saturated && !exact) return DoesNotFit(cell, type_);
+  if (!exact) {
     return absl::InvalidArgumentError(
         absl::StrCat(cell.Describe(), " is finer than a column of ", type_.name(), " can tell"));
   }
-  // What saturates was too large.
-  if (*units == std::numeric_limits<int64_t>::max() ||
-      *units == std::numeric_limits<int64_t>::min()) {
-    return DoesNotFit(cell, type_);
-  }
   const bool narrow = LayoutOf(type_).value_bytes == sizeof(int32_t);
-  return AppendInteger(narrow ? ColumnType::kInt32 : ColumnType::kInt64, Cell(*units));
+  return AppendInteger(narrow ? ColumnType::kInt32 : ColumnType::kInt64, Cell(units));
 }
 
 absl::Status ColumnBuilder::AppendText(const Cell& cell) {
@@ -373,8 +383,9 @@ absl::Status ColumnBuilder::AppendItems(const Cell& cell) {
   return absl::OkStatus();
 }
 
-// Categories are told apart as they would be printed, which tells values of one type apart.
+// Categories are told apart as they would be printed, which tells those of one type apart.
 absl::Status ColumnBuilder::AppendCategory(const Cell& cell) {
+  if (absl::Status status = CheckCategories(type_.categories()); !status.ok()) return status;
   ColumnBuilder one(type_.categories());
   if (absl::Status status = one.Append(cell); !status.ok()) return Mismatch(cell);
   std::string key;

@@ -110,8 +110,8 @@ class ColumnBuilder {
  public:
   // Of a categorical, categories are taken as they come, in that order.
   explicit ColumnBuilder(ColumnType type);
-  // A categorical with all categories that there are to be. They must differ from one another
-  // (Finish tells). REQUIRES: these are not categorical themselves.
+  // A categorical with all categories that there are to be. Those that are not missing must differ
+  // from one another (Finish tells). REQUIRES: these are not categorical themselves.
   ColumnBuilder(const Column& categories, bool ordered);
   ColumnBuilder(ColumnBuilder&&) = default;
   ColumnBuilder& operator=(ColumnBuilder&&) = default;
@@ -120,9 +120,10 @@ class ColumnBuilder {
   int64_t size() const { return length_; }
 
   // INVALID_ARGUMENT for a value of another type, a text that is not UTF-8, a category that is not
-  // among those given, more digits of time than the unit has; OUT_OF_RANGE for a number that does
-  // not fit; UNIMPLEMENTED for decimals and intervals, which Column::FromData makes. The
-  // column stays as it was, unless it was a list or struct whose item did not fit: then Finish
+  // among those given, more digits of time than the unit has; OUT_OF_RANGE for a number or time that
+  // does not fit, or bytes of another width; UNIMPLEMENTED for decimals and intervals, which
+  // Column::FromData makes, and categories of lists or structs (Column::Categorical). The column
+  // stays as it was, unless it was a list or struct whose item did not fit: then Finish
   // fails, too.
   absl::Status Append(const Cell& cell);
   absl::Status AppendNull();
