@@ -201,9 +201,14 @@ absl::StatusOr<Column> Column::Items(int64_t row) const {
 absl::StatusOr<Column> Column::Field(absl::string_view name) const {
   if (type().kind() != ColumnType::kStruct) return WrongType("a struct");
   for (size_t i = 0; i < type().fields().size(); ++i) {
-    if (type().fields()[i].name == name) return Column(data_->children[i], BufferRow(0), length_);
+    if (type().fields()[i].name == name) return Field(i);
   }
   return absl::NotFoundError(absl::StrCat(type().name(), " has no field '", name, "'"));
+}
+
+Column Column::Field(size_t index) const {
+  assert(type().kind() == ColumnType::kStruct && index < type().fields().size());
+  return Column(data_->children[index], BufferRow(0), length_);
 }
 
 absl::StatusOr<Column> Column::Slice(int64_t begin, int64_t end) const {

@@ -97,6 +97,8 @@ class Column {
   // A struct's field, for all rows, whether or not the struct itself is missing there. NOT_FOUND;
   // INVALID_ARGUMENT if it is no struct.
   absl::StatusOr<Column> Field(absl::string_view name) const;
+  // The same by its position; names may come twice. REQUIRES: a struct that has so many fields.
+  Column Field(size_t index) const;
 
   // Rows begin to end. OUT_OF_RANGE if they leave the column.
   absl::StatusOr<Column> Slice(int64_t begin, int64_t end) const;
@@ -105,7 +107,8 @@ class Column {
   absl::StatusOr<Column> Copy() const { return Copy(&Buffer::Allocate); }
   absl::StatusOr<Column> Copy(BufferSource source) const;
 
-  // A value for people: "3.5", "Adelie", "2013-06-01T12:00:00+00:00", "[1, 2]"; "null".
+  // A value for people: "3.5", "Adelie", "2013-06-01T12:00:00+00:00", "[1, 2]"; "null". Of long
+  // lists, the beginning.
   std::string CellText(int64_t row) const;
 
   const std::shared_ptr<const ColumnData>& data() const { return data_; }
@@ -139,6 +142,18 @@ struct Binding<Column> {
     return WrongModel(object, "a column");
   }
 };
+
+// Implementation details only below this line.
+
+namespace internal {
+
+// A row of a column of fixed width.
+inline const std::byte* FixedValue(const Column& column, int64_t row, size_t width) {
+  const ColumnData& data = *column.data();
+  return data.buffers[1].data + static_cast<size_t>(data.offset + column.begin() + row) * width;
+}
+
+}  // namespace internal
 
 }  // namespace slabpipe
 

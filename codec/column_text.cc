@@ -1,12 +1,15 @@
-// Column's values as text, and the comparison of two columns.
+// Column's values as text.
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <type_traits>
+#include <vector>
 
 #include "absl/numeric/int128.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -35,7 +38,7 @@ std::string NumberText(double number, int most_digits) {
 
 template <typename T>
 std::string NumberCell(const Column& column, int64_t row) {
-  const T number = *(*column.As<T>())[row];
+  const T number = column.As<T>()->value_or(row, T());
   if constexpr (std::is_same_v<T, double>) return NumberText(number, 17);
   if constexpr (std::is_same_v<T, float>) return NumberText(static_cast<double>(number), 9);
   return absl::StrCat(number);
@@ -49,31 +52,57 @@ std::string FractionText(int64_t nanoseconds) {
   return absl::StrFormat(".%09d", nanoseconds);
 }
 
+// Whether it may be the name of a zone. SUBTLE: it may come from another process, and Abseil opens
+// files by such names: of any folder, if they begin with "/" or have ".." in them.
+bool LooksLikeZone(absl::string_view name) {
+  constexpr size_t kMostCharacters = 64;
+  const auto fits = [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-' || c == '+' ||
+           c == '/';
+  };
+  return !name.empty() && name.size() <= kMostCharacters && name[0] != '/' &&
+         std::all_of(name.begin(), name.end(), fits);
+}
+
+// Of "+02:00".
+std::optional<absl::TimeZone> FixedZone(absl::string_view offset) {
+  const auto digit = [&](size_t i) {
+    return absl::ascii_isdigit(offset[i]) ? offset[i] - '0' : 99;
+  };
+  if (offset.size() != 6 || offset[3] != ':') return std::nullopt;
+  const int hours = 10 * digit(1) + digit(2), minutes = 10 * digit(4) + digit(5);
+  if ((offset[0] != '+' && offset[0] != '-') || hours > 24 || minutes > 59) return std::nullopt;
+  const int seconds = 60 * (60 * hours + minutes);
+  return absl::FixedTimeZone(offset[0] == '-' ? -seconds : seconds);
+}
+
+std::optional<absl::TimeZone> FindZone(absl::string_view name) {
+  if (const auto fixed = FixedZone(name)) return fixed;
+  absl::TimeZone zone;
+  if (!LooksLikeZone(name) || !absl::LoadTimeZone(std::string(name), &zone)) return std::nullopt;
+  return zone;
+}
+
 // As ISO 8601 has it, in the column's zone if this machine knows it, otherwise in UTC.
 std::string TimestampCell(const Column& column, int64_t row) {
-  const absl::Time time = *(*column.As<absl::Time>())[row];
+  const absl::Time time = column.As<absl::Time>()->value_or(row, absl::UnixEpoch());
   const absl::string_view name = column.type().zone();
-  absl::TimeZone zone = absl::UTCTimeZone();
-  const bool known = name.empty() || absl::LoadTimeZone(std::string(name), &zone);
+  const std::optional<absl::TimeZone> known = FindZone(name);
+  const absl::TimeZone zone = known.value_or(absl::UTCTimeZone());
   const absl::TimeZone::CivilInfo civil = zone.At(time);
   const std::string text = absl::FormatTime("%Y-%m-%dT%H:%M:%S", time, zone) +
                            FractionText(absl::ToInt64Nanoseconds(civil.subsecond));
   if (name.empty()) return text;
-  return text + (known ? absl::FormatTime("%Ez", time, zone) : "Z");
+  return text + (known.has_value() ? absl::FormatTime("%Ez", time, zone) : "Z");
 }
 
 std::string DurationCell(const Column& column, int64_t row) {
-  const absl::Duration duration = *(*column.As<absl::Duration>())[row];
+  const absl::Duration duration = column.As<absl::Duration>()->value_or(row, {});
   if (column.type().kind() == ColumnType::kDuration) return absl::FormatDuration(duration);
   const int64_t seconds = absl::ToInt64Seconds(duration);
   const int64_t rest = absl::ToInt64Nanoseconds(duration - absl::Seconds(seconds));
   return absl::StrFormat("%02d:%02d:%02d", seconds / 3600, seconds / 60 % 60, seconds % 60) +
          FractionText(rest);
-}
-
-const std::byte* FixedValue(const Column& column, int64_t row, size_t width) {
-  const ColumnData& data = *column.data();
-  return data.buffers[1].data + static_cast<size_t>(data.offset + column.begin() + row) * width;
 }
 
 // The digits of an integer of 64-bit words, the lowest first; `digits` is filled from the end.
@@ -107,7 +136,7 @@ std::string PlacePoint(std::string digits, int32_t scale) {
 std::string DecimalCell(const Column& column, int64_t row) {
   uint64_t words[4] = {};
   const size_t count = column.type().kind() == ColumnType::kDecimal128 ? 2 : 4;
-  std::memcpy(words, FixedValue(column, row, 8 * count), 8 * count);
+  std::memcpy(words, internal::FixedValue(column, row, 8 * count), 8 * count);
   const bool negative = static_cast<int64_t>(words[count - 1]) < 0;
   if (negative) {
     // Two's complement.
@@ -127,32 +156,67 @@ std::string IntervalCell(const Column& column, int64_t row) {
     int64_t nanoseconds;
   } interval;
   static_assert(sizeof(interval) == 16);
-  std::memcpy(&interval, FixedValue(column, row, sizeof(interval)), sizeof(interval));
+  std::memcpy(&interval, internal::FixedValue(column, row, sizeof(interval)), sizeof(interval));
   return absl::StrCat(interval.months, " months ", interval.days, " days ",
                       absl::FormatDuration(absl::Nanoseconds(interval.nanoseconds)));
 }
 
-std::string ListCell(const Column& items) {
-  constexpr int64_t kMost = 8;
-  std::string text = "[";
-  for (int64_t i = 0; i < std::min(items.size(), kMost); ++i) {
-    absl::StrAppend(&text, i == 0 ? "" : ", ", items.CellText(i));
-  }
-  return text + (items.size() > kMost ? ", ...]" : "]");
+// A value that may have others in it. SUBTLE: lists in lists grow with each level, and those whose
+// items take no bytes may be as long as a peer likes: so it counts.
+class CellPrinter {
+ public:
+  // REQUIRES: the value is a list, a struct or a category.
+  std::string Print(const Column& column, int64_t row);
+
+ private:
+  static constexpr int64_t kMostItems = 8;  // of one list
+
+  std::string PrintItems(const Column& items);
+  std::string PrintFields(const Column& column, int64_t row);
+  std::string PrintPart(const Column& column, int64_t row);
+
+  int parts_left_ = 100;
+};
+
+std::string CellPrinter::Print(const Column& column, int64_t row) {
+  if (column.type().is_list()) return PrintItems(*column.Items(row));
+  if (column.type().kind() == ColumnType::kStruct) return PrintFields(column, row);
+  const int64_t index = column.CategoryIndex(row);
+  return index < 0 ? "null" : PrintPart(*column.Categories(), index);
 }
 
-std::string StructCell(const Column& column, int64_t row) {
+std::string CellPrinter::PrintItems(const Column& items) {
+  std::string text = "[";
+  for (int64_t i = 0; i < items.size(); ++i) {
+    if (i > 0) text += ", ";
+    if (i == kMostItems || parts_left_ <= 0) {
+      text += "...";
+      break;
+    }
+    text += PrintPart(items, i);
+  }
+  return text + "]";
+}
+
+std::string CellPrinter::PrintFields(const Column& column, int64_t row) {
   std::string text = "{";
-  for (const TableField& field : column.type().fields()) {
-    absl::StrAppend(&text, text.size() == 1 ? "" : ", ", field.name, ": ",
-                    column.Field(field.name)->CellText(row));
+  const std::vector<TableField>& fields = column.type().fields();
+  for (size_t i = 0; i < fields.size(); ++i) {
+    if (i > 0) text += ", ";
+    if (parts_left_ <= 0) {
+      text += "...";
+      break;
+    }
+    absl::StrAppend(&text, fields[i].name, ": ", PrintPart(column.Field(i), row));
   }
   return text + "}";
 }
 
-std::string CategoryCell(const Column& column, int64_t row) {
-  const int64_t index = column.CategoryIndex(row);
-  return index < 0 ? "null" : column.Categories()->CellText(index);
+std::string CellPrinter::PrintPart(const Column& column, int64_t row) {
+  --parts_left_;
+  const ColumnType& type = column.type();
+  const bool nests = type.is_list() || type.is_categorical() || type.kind() == ColumnType::kStruct;
+  return nests && !column.is_null(row) ? Print(column, row) : column.CellText(row);
 }
 
 }  // namespace
@@ -163,7 +227,7 @@ std::string Column::CellText(int64_t row) const {
     case ColumnType::kNull:
       return "null";
     case ColumnType::kBool:
-      return *(*As<bool>())[row] ? "true" : "false";
+      return As<bool>()->value_or(row, false) ? "true" : "false";
     case ColumnType::kInt8:
       return NumberCell<int8_t>(*this, row);
     case ColumnType::kInt16:
@@ -195,7 +259,7 @@ std::string Column::CellText(int64_t row) const {
       return "0x" + absl::BytesToHexString((*As<absl::string_view>())[row].value_or(""));
     case ColumnType::kDate32:
     case ColumnType::kDate64:
-      return absl::FormatCivilTime(*(*As<absl::CivilDay>())[row]);
+      return absl::FormatCivilTime(As<absl::CivilDay>()->value_or(row, absl::CivilDay()));
     case ColumnType::kTime32:
     case ColumnType::kTime64:
     case ColumnType::kDuration:
@@ -210,62 +274,11 @@ std::string Column::CellText(int64_t row) const {
     case ColumnType::kList:
     case ColumnType::kLargeList:
     case ColumnType::kFixedList:
-      return ListCell(*Items(row));
     case ColumnType::kStruct:
-      return StructCell(*this, row);
     case ColumnType::kCategorical:
-      return CategoryCell(*this, row);
+      return CellPrinter().Print(*this, row);
   }
   return "";
-}
-
-namespace {
-
-bool SameRow(const Column& a, const Column& b, int64_t row, size_t value_bytes) {
-  if (a.type().is_list()) return SameValues(*a.Items(row), *b.Items(row));
-  if (a.type().is_categorical()) return a.CategoryIndex(row) == b.CategoryIndex(row);
-  return std::memcmp(FixedValue(a, row, value_bytes), FixedValue(b, row, value_bytes),
-                     value_bytes) == 0;
-}
-
-template <typename T>
-bool SameViews(const Column& a, const Column& b) {
-  const ColumnView<T> left = *a.As<T>(), right = *b.As<T>();
-  return std::equal(left.begin(), left.end(), right.begin());
-}
-
-bool SameRows(const Column& a, const Column& b, size_t value_bytes) {
-  for (int64_t row = 0; row < a.size(); ++row) {
-    if (a.is_null(row) != b.is_null(row)) return false;
-    if (!a.is_null(row) && !SameRow(a, b, row, value_bytes)) return false;
-  }
-  return true;
-}
-
-// Where a struct is missing, its fields don't matter.
-bool SameStructs(const Column& a, const Column& b) {
-  for (int64_t row = 0; row < a.size(); ++row) {
-    if (a.is_null(row) != b.is_null(row)) return false;
-    if (a.is_null(row)) continue;
-    for (const TableField& field : a.type().fields()) {
-      const Column left = *a.Field(field.name)->Slice(row, row + 1);
-      if (!SameValues(left, *b.Field(field.name)->Slice(row, row + 1))) return false;
-    }
-  }
-  return true;
-}
-
-}  // namespace
-
-bool SameValues(const Column& a, const Column& b) {
-  if (a.type() != b.type() || a.size() != b.size()) return false;
-  if (a.type().kind() == ColumnType::kNull) return true;
-  if (a.type().kind() == ColumnType::kBool) return SameViews<bool>(a, b);
-  if (a.type().kind() == ColumnType::kStruct) return SameStructs(a, b);
-  if (a.type().is_categorical() && !SameValues(*a.Categories(), *b.Categories())) return false;
-  const ColumnLayout layout = LayoutOf(a.type());
-  if (layout.buffers.size() == 3) return SameViews<absl::string_view>(a, b);
-  return SameRows(a, b, layout.value_bytes);
 }
 
 }  // namespace slabpipe
