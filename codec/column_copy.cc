@@ -129,8 +129,12 @@ absl::Status Copier::CopyOffsetsAndItems(Windows windows, ColumnData& to) {
   int64_t total = 0;
   const bool list = to.type.is_list();
   for (const Window& window : windows) {
-    if (window.length == 0) continue;
     const ColumnData& from = *window.data;
+    if (window.length == 0) {
+      // Without items, but with what is to be known of them: categories.
+      if (list) items.push_back({from.children[0].get(), from.children[0]->offset, 0});
+      continue;
+    }
     const int64_t limit =
         list ? from.children[0]->length : static_cast<int64_t>(from.buffers[2].size_bytes);
     const internal::OffsetRange first = internal::ReadOffsets(from, window.begin, limit);
@@ -288,7 +292,12 @@ template <typename Index>
 absl::Status Renumber(Index* indices, int64_t count, absl::Span<const int64_t> map) {
   for (int64_t i = 0; i < count; ++i) {
     const auto old = static_cast<uint64_t>(indices[i]);
-    const int64_t index = old < map.size() ? map[old] : 0;  // only where a value is missing
+    // Only where a value is missing, or another process has changed it: CheckColumn finds that.
+    if (old >= map.size()) {
+      indices[i] = static_cast<Index>(-1);
+      continue;
+    }
+    const int64_t index = map[old];
     if (!std::in_range<Index>(index)) {
       return absl::OutOfRangeError(absl::StrCat("they would have category ", index,
                                                 ", more than indices of ", 8 * sizeof(Index),
@@ -485,7 +494,13 @@ absl::StatusOr<Column> Concatenate(absl::Span<const Column> columns, ColumnMemor
   const bool any_rows = std::any_of(columns.begin(), columns.end(),
                                     [](const Column& column) { return !column.empty(); });
   std::vector<Window> windows;
+  int64_t rows = 0;
   for (const Column& column : columns) {
+    rows += column.size();
+    if (rows > kMaxColumnValues) {
+      return absl::OutOfRangeError(
+          absl::StrCat("they would have more than ", kMaxColumnValues, " rows"));
+    }
     if (column.type() != columns[0].type()) {
       return absl::InvalidArgumentError(absl::StrCat("columns of ", columns[0].type().name(),
                                                      " and ", column.type().name(),

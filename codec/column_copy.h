@@ -55,7 +55,7 @@ class ColumnMemory {
 // still write is read once and checked as copied: DATA_LOSS if it makes no sense any more.
 // INVALID_ARGUMENT if there is no column, the types differ, or categories do that are neither text
 // nor of a fixed width; OUT_OF_RANGE if the texts or lists are more than 32-bit offsets can count,
-// or the categories more than their indices can; RESOURCE_EXHAUSTED.
+// the categories more than their indices can, or the rows too many; RESOURCE_EXHAUSTED.
 absl::StatusOr<Column> Concatenate(absl::Span<const Column> columns, BufferSource source);
 absl::StatusOr<Column> Concatenate(absl::Span<const Column> columns, ColumnMemory& memory);
 

@@ -147,9 +147,14 @@ absl::Status Table::SetIndex(std::vector<std::string> columns) {
 }
 
 absl::StatusOr<Table> Table::Select(absl::Span<const std::string> names) const {
+  absl::flat_hash_set<absl::string_view> known;
+  for (const std::string& name : names) {
+    if (known.insert(name).second) continue;
+    return absl::InvalidArgumentError(absl::StrCat("column '", name, "' is named twice"));
+  }
   std::vector<size_t> positions;
   for (const std::string& name : index_columns_) {
-    if (std::find(names.begin(), names.end(), name) == names.end()) {
+    if (!known.contains(name)) {
       positions.push_back(*IndexOf(name));
     }
   }
@@ -229,6 +234,10 @@ absl::StatusOr<Table> Concatenate(absl::Span<const Table> tables, BufferSource s
   int64_t rows = 0;
   for (const Table& table : tables) {
     rows += table.row_count();
+    if (rows > kMaxColumnValues) {
+      return absl::OutOfRangeError(
+          absl::StrCat("they would have more than ", kMaxColumnValues, " rows"));
+    }
     if (table.column_count() == tables[0].column_count()) continue;
     return absl::InvalidArgumentError(absl::StrCat("tables of ", tables[0].column_count(), " and ",
                                                    table.column_count(),

@@ -97,7 +97,7 @@ class Table {
   absl::Status SetIndex(std::vector<std::string> columns);
 
   // Some columns, in that order; those of the index that are not named stay, in front. Errors as
-  // Column.
+  // Column; INVALID_ARGUMENT if a name comes twice.
   absl::StatusOr<Table> Select(absl::Span<const std::string> names) const;
   absl::StatusOr<Table> Select(std::initializer_list<absl::string_view> names) const;
   // Without these. Errors as Column; INVALID_ARGUMENT for one of the index.
