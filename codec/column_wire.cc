@@ -84,7 +84,7 @@ void ColumnsPlan::Add(const ColumnData& data, int64_t begin, int64_t length) {
                     .null_count = nulls,
                     .skip = static_cast<uint8_t>(skip),
                     .has_validity = has_validity});
-  const Rows rows = {.first = first - skip, .count = length + skip};
+  const Rows rows = {.first = first - skip, .count = length + skip, .skip = skip};
   AddBuffers(data, rows, has_validity);
   AddChildren(data, rows);
   if (data.dictionary != nullptr) Add(*data.dictionary, 0, data.dictionary->length);
@@ -115,7 +115,8 @@ void ColumnsPlan::AddOffsets(const ColumnData& data, Rows rows, size_t offset_by
   if (rows.count == 0) {
     end = 0;
   } else if (!refer_items) {
-    begin = internal::ReadOffsets(data, rows.first, limit).begin;
+    // SUBTLE: where the rows skipped lead to, nobody has checked.
+    begin = internal::ReadOffsets(data, rows.first + rows.skip, limit).begin;
     end = std::max(begin, internal::ReadOffsets(data, rows.first + rows.count - 1, limit).end);
   }
   const size_t bytes = rows.count == 0 ? 0 : static_cast<size_t>(rows.count + 1) * offset_bytes;
@@ -164,6 +165,10 @@ void ColumnsPlan::Write(absl::Span<std::byte> block, schemas::Columns::Builder o
     places[i].setBlock(static_cast<uint16_t>(piece.copied ? 0 : piece.block + own_blocks));
     if (!piece.copied) continue;
     std::byte* to = block.data() + piece.offset;
+    // What is between pieces is seen by the receiver, too.
+    std::memset(
+        to + piece.size_bytes, 0,
+        std::min(AlignBlockSize(piece.size_bytes), block.size() - piece.offset) - piece.size_bytes);
     if (piece.offset_bytes == 4) {
       CopyOffsets(reinterpret_cast<const int32_t*>(piece.from),
                   static_cast<int64_t>(piece.size_bytes / 4), static_cast<int32_t>(piece.base),

@@ -58,10 +58,11 @@ class ColumnsPlan {
     uint8_t skip;
     bool has_validity;
   };
-  // Rows `first` to first + count of the buffers, in bytes of them.
+  // Rows `first` to first + count of the buffers; `skip` of them come before those that are sent.
   struct Rows {
     int64_t first;
     int64_t count;
+    int64_t skip;
   };
   void Add(const ColumnData& data, int64_t begin, int64_t length);
   void AddBuffers(const ColumnData& data, Rows rows, bool has_validity);
