@@ -58,7 +58,8 @@ CodecRegistry FuzzedCodecs();
 // The codec of number i in every input. Fixed, so that inputs stay what they are when codecs are
 // added: append only.
 inline constexpr const char* kCodecNumbers[] = {"ndarray", "value",  "record", "sequence",
-                                                "dataset", "custom", "map",    "variant"};
+                                                "dataset", "custom", "map",    "variant",
+                                                "table",   "column"};
 
 }  // namespace slabpipe::fuzz
 

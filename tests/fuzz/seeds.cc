@@ -21,6 +21,7 @@
 #include "slabpipe/session/remote_error.h"
 #include "slabpipe/tests/fuzz/sample_types.h"
 #include "slabpipe/tests/fuzz/seed_writer.h"
+#include "slabpipe/tests/fuzz/table_seeds.h"
 
 namespace slabpipe::fuzz {
 namespace {
@@ -331,6 +332,7 @@ std::vector<Seed> MakeSeeds() {
   AddMaps(writer);
   AddVariants(writer);
   AddDatasets(writer);
+  AddTables(writer);
   AddClouds(writer);
   AddProtocol(writer);
   return writer.Take();

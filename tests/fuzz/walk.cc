@@ -21,9 +21,11 @@
 #include "slabpipe/codec/models.h"
 #include "slabpipe/codec/ndarray.h"
 #include "slabpipe/codec/record.h"
+#include "slabpipe/codec/table.h"
 #include "slabpipe/codec/value.h"
 #include "slabpipe/tests/fuzz/check.h"
 #include "slabpipe/tests/fuzz/sample_types.h"
+#include "slabpipe/tests/fuzz/walk_table.h"
 
 namespace slabpipe::fuzz {
 namespace {
@@ -195,6 +197,12 @@ void WalkContent(const Object& object) {
   if (const auto* array = object.get<AnyNdArray>()) return WalkArray(*array);
   if (const auto* value = object.get<Value>()) return WalkValue(*value);
   if (const auto* dataset = object.get<Dataset>()) return WalkDataset(*dataset);
+  if (const auto* table = object.get<Table>()) {
+    WalkAttributes(table->attributes());
+    for (const TableColumn& column : table->columns()) WalkAttributes(column.attributes);
+    return WalkTable(*table);
+  }
+  if (const auto* column = object.get<Column>()) return WalkColumn(*column);
   if (const auto* cloud = object.get<Cloud>()) {
     WalkCloud(*cloud);
     for (const Object& child : cloud->children) WalkContent(child);
@@ -244,7 +252,7 @@ void Walk(const Object& object) {
            std::map<Color, std::vector<float>>, std::map<std::string, Object>>(object);
   MakeEach<std::variant<std::monostate, double, std::string, std::vector<double>>,
            std::optional<double>, std::variant<Fit, Object>>(object);
-  MakeEach<Dataset, Cloud, std::vector<std::optional<Cloud>>>(object);
+  MakeEach<Dataset, Table, Column, Cloud, std::vector<std::optional<Cloud>>>(object);
 }
 
 }  // namespace slabpipe::fuzz
