@@ -16,12 +16,13 @@
 // the last of our columns that use it is gone, on whatever thread that is.
 //
 // Hostile memory. Our columns check every offset and index at use (column_data.h); other libraries
-// check them once or never. So where the other process of a session can still write to a column
-// (it came from there), export gives private copies of its offsets and of the indices of
-// categories, checked: 4 or 8 bytes a value, of text, lists and categoricals alone. With
-// `trust_peer`, in a worker, which trusts its main, nothing is copied. Values, texts and validity
-// are never copied: whatever they are changed to, they lead nowhere; but a library that relies on
-// texts being UTF-8 should be given a Copy() of the table.
+// check them once or never, and count missing values before they collect the others. So where the
+// other process of a session can still write to a column (it came from there), export gives private
+// copies of its offsets, the indices of categories, validity and bools, checked: 4 or 8 bytes a text,
+// list or category, a bit a value. With `trust_peer`, in a worker, which trusts its main, nothing is
+// copied. Other values and texts never are: whatever they are changed to, they lead nowhere; but a
+// library that relies on texts being UTF-8, or on values staying as they are while it sorts them,
+// should be given a Copy() of the table.
 //
 // Types. All of ours are exported; imported are all but views ('vu', 'vz', '+vl'), unions,
 // run-end-encoded arrays, decimals of 32 and 64 bits, and the intervals other than of months, days
@@ -63,8 +64,8 @@ absl::Status ExportTable(const Table& table, ArrowSchema* schema, ArrowArray* ar
                          const ArrowExportOptions& options = {});
 absl::Status ExportColumn(const TableColumn& column, ArrowSchema* schema, ArrowArray* array,
                           const ArrowExportOptions& options = {});
-// What a table is exported from if it is exported piece by piece: the same with offsets and indices
-// in private memory where need be, so that they are copied once, not for each piece.
+// What a table is exported from if it is exported piece by piece: the same with what
+// export would copy in private memory, so that they are copied once, not for each piece.
 absl::StatusOr<Table> PinIndices(const Table& table);
 // The type alone.
 absl::Status ExportSchema(const Table& table, ArrowSchema* schema);

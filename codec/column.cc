@@ -61,6 +61,17 @@ absl::StatusOr<ColumnBuffer> BufferOf(const AnyNdArray& array) {
                       .home = std::make_shared<const Buffer>(array.buffer())};
 }
 
+// All buffers that have bytes, of the column and all below it.
+bool LiesInSharedMemory(const ColumnData& data) {
+  for (const ColumnBuffer& buffer : data.buffers) {
+    if (buffer.home != nullptr && !buffer.home->block().has_value()) return false;
+  }
+  for (const auto& child : data.children) {
+    if (!LiesInSharedMemory(*child)) return false;
+  }
+  return data.dictionary == nullptr || LiesInSharedMemory(*data.dictionary);
+}
+
 }  // namespace
 
 Column::Column() : data_(std::make_shared<const ColumnData>()) {}
@@ -153,12 +164,7 @@ bool Column::is_null(int64_t row) const {
   return validity.size_bytes > 0 && !internal::BitAt(validity.data, BufferRow(row));
 }
 
-bool Column::in_shared_memory() const {
-  for (const ColumnBuffer& buffer : data_->buffers) {
-    if (buffer.home != nullptr) return buffer.home->block().has_value();
-  }
-  return false;
-}
+bool Column::in_shared_memory() const { return LiesInSharedMemory(*data_); }
 
 absl::Status Column::WrongType(absl::string_view wanted) const {
   return absl::InvalidArgumentError(

@@ -79,6 +79,7 @@ class Column {
   int64_t null_count() const;
   // REQUIRES: 0 <= row < size(), as for all that take one.
   bool is_null(int64_t row) const;
+  // Whether all of its bytes do, so that sending it copies nothing.
   bool in_shared_memory() const;
 
   // INVALID_ARGUMENT says what the column is and what T would have needed.

@@ -341,6 +341,10 @@ absl::Status ColumnBuilder::AppendTime(const Cell& cell) {
     return absl::InvalidArgumentError(
         absl::StrCat(cell.Describe(), " is finer than a column of ", type_.name(), " can tell"));
   }
+  const bool of_day = kind == ColumnType::kTime32 || kind == ColumnType::kTime64;
+  if (of_day && (*value < absl::ZeroDuration() || *value >= absl::Hours(24))) {
+    return DoesNotFit(cell, type_);
+  }
   const bool narrow = LayoutOf(type_).value_bytes == sizeof(int32_t);
   return AppendInteger(narrow ? ColumnType::kInt32 : ColumnType::kInt64, Cell(units));
 }

@@ -22,6 +22,7 @@
 #include <iterator>
 #include <memory>
 #include <optional>
+#include <ranges>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -60,7 +61,11 @@ class Cell {
   template <std::floating_point T>
   Cell(T number) : data_(static_cast<double>(number)) {}
   // Texts of UTF-8, bytes for columns of bytes, and categories.
-  Cell(const char* text) : data_(absl::string_view(text)) {}
+  Cell(const char* text) {  // null: a missing value
+    if (text != nullptr) data_ = absl::string_view(text);
+  }
+  Cell(std::nullptr_t) {}
+  Cell(char) = delete;  // a text of one character, or a number?
   Cell(absl::string_view text) : data_(text) {}
   Cell(const std::string& text) : data_(absl::string_view(text)) {}
   Cell(absl::Time time) : data_(time) {}
@@ -212,9 +217,9 @@ template <typename Range>
 absl::StatusOr<Column> ToColumn(const Range& values, ColumnType type) {
   using T = std::remove_cvref_t<decltype(*std::begin(values))>;
   if constexpr (std::is_arithmetic_v<T> && !std::is_same_v<T, bool> &&
-                requires { values.data(); }) {
+                std::ranges::contiguous_range<const Range>) {
     if (type == ColumnType::Of<T>()) {
-      return internal::CopyNumbers(type, values.data(), static_cast<int64_t>(values.size()));
+      return internal::CopyNumbers(type, std::ranges::data(values), std::ranges::ssize(values));
     }
   }
   ColumnBuilder builder(std::move(type));

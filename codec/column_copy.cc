@@ -38,6 +38,16 @@ int64_t TotalLength(Windows windows) {
   return length;
 }
 
+// Those with rows; all if there are none: they may have categories.
+std::vector<Window> NotEmpty(Windows windows) {
+  std::vector<Window> filled;
+  for (const Window& window : windows) {
+    if (window.length > 0) filled.push_back(window);
+  }
+  if (filled.empty()) filled.assign(windows.begin(), windows.end());
+  return filled;
+}
+
 // Copies a subtree of columns of one type.
 class Copier {
  public:
@@ -56,6 +66,7 @@ class Copier {
   absl::Status CopyBuffers(Windows windows, ColumnData& to);
   absl::Status CopyChildrenOfRows(Windows windows, ColumnData& to);
   absl::Status CopyDictionary(Windows windows, ColumnData& to);
+  static absl::Status MakePrivate(std::vector<std::shared_ptr<const ColumnData>>& dictionaries);
 
   ColumnMemory& memory_;
 };
@@ -221,8 +232,9 @@ absl::StatusOr<std::shared_ptr<const ColumnData>> Copier::Copy(const ColumnType&
   auto to = std::make_shared<ColumnData>();
   to->type = type;
   to->length = TotalLength(windows);
-  absl::Status status = CopyBuffers(windows, *to);
-  if (status.ok() && type.is_categorical()) status = CopyDictionary(windows, *to);
+  const std::vector<Window> filled = NotEmpty(windows);
+  absl::Status status = CopyBuffers(filled, *to);
+  if (status.ok() && type.is_categorical()) status = CopyDictionary(filled, *to);
   if (!status.ok()) return status;
   if (absl::Status fine = CheckColumn(*to); !fine.ok()) return absl::DataLossError(fine.message());
   return to;
@@ -249,29 +261,27 @@ bool HasKeys(const ColumnType& type) {
          (layout.buffers.size() == 2 && layout.buffers[1] == BufferRole::kValues);
 }
 
-Window WholeWindow(const ColumnData& data) { return {&data, data.offset, data.length}; }
-
-bool SameCategories(const ColumnData& a, const ColumnData& b) {
-  if (&a == &b) return true;
-  if (a.length != b.length || a.null_count != b.null_count) return false;
-  for (int64_t i = 0; i < a.length; ++i) {
-    if (CountNulls(a, i, 1) != CountNulls(b, i, 1)) return false;
-    if (CategoryKey(a, i) != CategoryKey(b, i)) return false;
-  }
-  return true;
+// Of the column and all below it.
+bool AnyPeerCanWrite(const ColumnData& data) {
+  const auto below = [](const auto& child) { return child != nullptr && AnyPeerCanWrite(*child); };
+  return std::any_of(data.buffers.begin(), data.buffers.end(),
+                     [](const ColumnBuffer& buffer) { return buffer.peer_can_write(); }) ||
+         std::any_of(data.children.begin(), data.children.end(), below) || below(data.dictionary);
 }
 
-// All categories of some columns, each once, and where those of each column have gone.
+Window WholeWindow(const ColumnData& data) { return {&data, data.offset, data.length}; }
+
+// All categories of some dictionaries, each once, and where those of each have gone.
 struct MergedCategories {
   std::vector<Window> windows;            // one a category
-  std::vector<std::vector<int64_t>> map;  // of each column: old index to new one
+  std::vector<std::vector<int64_t>> map;  // of each dictionary: old index to new one
 };
 
-MergedCategories Merge(absl::Span<const ColumnData* const> dictionaries) {
+MergedCategories Merge(absl::Span<const std::shared_ptr<const ColumnData>> dictionaries) {
   MergedCategories merged;
   absl::flat_hash_map<std::string, int64_t> known;
   int64_t missing = -1;
-  for (const ColumnData* dictionary : dictionaries) {
+  for (const auto& dictionary : dictionaries) {
     std::vector<int64_t>& map = merged.map.emplace_back();
     for (int64_t i = 0; i < dictionary->length; ++i) {
       const auto next = static_cast<int64_t>(merged.windows.size());
@@ -281,7 +291,7 @@ MergedCategories Merge(absl::Span<const ColumnData* const> dictionaries) {
       } else if (missing < 0) {
         index = missing = next;
       }
-      if (index == next) merged.windows.push_back({dictionary, dictionary->offset + i, 1});
+      if (index == next) merged.windows.push_back({dictionary.get(), dictionary->offset + i, 1});
       map.push_back(index);
     }
   }
@@ -333,25 +343,72 @@ absl::Status RenumberAs(ColumnType::Kind kind, std::byte* indices, int64_t count
   }
 }
 
+// The dictionaries of some windows, each once, and which one is each window's.
+struct Dictionaries {
+  std::vector<std::shared_ptr<const ColumnData>> distinct;
+  std::vector<size_t> of_window;
+};
+
+Dictionaries DictionariesOf(Windows windows) {
+  Dictionaries dictionaries;
+  absl::flat_hash_map<const ColumnData*, size_t> known;
+  for (const Window& window : windows) {
+    const std::shared_ptr<const ColumnData>& dictionary = window.data->dictionary;
+    const auto [at, fresh] = known.emplace(dictionary.get(), dictionaries.distinct.size());
+    if (fresh) dictionaries.distinct.push_back(dictionary);
+    dictionaries.of_window.push_back(at->second);
+  }
+  return dictionaries;
+}
+
+bool AllTheSame(absl::Span<const std::shared_ptr<const ColumnData>> dictionaries) {
+  const Column first = Column::FromChecked(dictionaries[0]);
+  return std::all_of(dictionaries.begin(), dictionaries.end(), [&](const auto& dictionary) {
+    return dictionary == dictionaries[0] || SameValues(Column::FromChecked(dictionary), first);
+  });
+}
+
+// The order of ordered categories means something: merging must keep that of each dictionary.
+absl::Status CheckOrder(const MergedCategories& merged) {
+  for (const std::vector<int64_t>& map : merged.map) {
+    if (std::is_sorted(map.begin(), map.end())) continue;
+    return absl::InvalidArgumentError("ordered categories come in different orders");
+  }
+  return absl::OkStatus();
+}
+
+// SUBTLE: more than one dictionary is gone through more than once: what other processes can write
+// is copied first.
+absl::Status Copier::MakePrivate(std::vector<std::shared_ptr<const ColumnData>>& dictionaries) {
+  for (std::shared_ptr<const ColumnData>& dictionary : dictionaries) {
+    const Window whole = WholeWindow(*dictionary);
+    if (!AnyPeerCanWrite(*dictionary)) continue;
+    ColumnMemory memory(&Buffer::Allocate);
+    auto copy = Copier(memory).Copy(dictionary->type, absl::MakeConstSpan(&whole, 1));
+    if (!copy.ok()) return copy.status();
+    dictionary = *std::move(copy);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Copier::CopyDictionary(Windows windows, ColumnData& to) {
   const ColumnType& type = to.type.categories();
-  std::vector<const ColumnData*> dictionaries;
-  bool same = true;
-  for (const Window& window : windows) {
-    dictionaries.push_back(window.data->dictionary.get());
-    const bool comparable = dictionaries.back() == dictionaries[0] || HasKeys(type);
-    if (!comparable) {
-      return absl::InvalidArgumentError(absl::StrCat("columns with different categories of ",
-                                                     type.name(), " can't be put together"));
-    }
-    same = same && SameCategories(*dictionaries[0], *dictionaries.back());
+  Dictionaries dictionaries = DictionariesOf(windows);
+  if (dictionaries.distinct.size() > 1) {
+    absl::Status status = MakePrivate(dictionaries.distinct);
+    if (!status.ok()) return InContext("categories", status);
   }
   MergedCategories merged;
+  const bool same = AllTheSame(dictionaries.distinct);
   if (same) {
-    merged.windows = {WholeWindow(*dictionaries[0])};
+    merged.windows = {WholeWindow(*dictionaries.distinct[0])};
+  } else if (HasKeys(type)) {
+    merged = Merge(dictionaries.distinct);
   } else {
-    merged = Merge(dictionaries);
+    return absl::InvalidArgumentError(absl::StrCat("columns with different categories of ",
+                                                   type.name(), " can't be put together"));
   }
+  if (absl::Status status = CheckOrder(merged); to.type.ordered() && !status.ok()) return status;
   absl::StatusOr<std::shared_ptr<const ColumnData>> copy = Copy(type, merged.windows);
   if (!copy.ok()) return InContext("categories", copy.status());
   to.dictionary = *std::move(copy);
@@ -360,8 +417,8 @@ absl::Status Copier::CopyDictionary(Windows windows, ColumnData& to) {
   auto* indices = const_cast<std::byte*>(to.buffers[1].data);
   const size_t width = NumberBytes(to.type.index_kind());
   for (size_t i = 0; i < windows.size(); ++i) {
-    absl::Status status =
-        RenumberAs(to.type.index_kind(), indices, windows[i].length, merged.map[i]);
+    absl::Status status = RenumberAs(to.type.index_kind(), indices, windows[i].length,
+                                     merged.map[dictionaries.of_window[i]]);
     if (!status.ok()) return InContext("categories", status);
     indices += static_cast<size_t>(windows[i].length) * width;
   }
@@ -370,9 +427,17 @@ absl::Status Copier::CopyDictionary(Windows windows, ColumnData& to) {
 
 // ---- Pinning
 
+// Everything but values and texts: validity and bits, offsets, indices.
+bool IsPinned(const ColumnType& type, BufferRole role) {
+  if (role == BufferRole::kContent) return false;
+  return role != BufferRole::kValues || type.is_categorical();
+}
+
 bool NeedsPinning(const ColumnData& data) {
-  const bool leads = data.type.is_categorical() || HasOffsets(data.type);
-  if (leads && data.buffers[1].peer_can_write()) return true;
+  const ColumnLayout layout = LayoutOf(data.type);
+  for (size_t i = 0; i < layout.buffers.size(); ++i) {
+    if (IsPinned(data.type, layout.buffers[i]) && data.buffers[i].peer_can_write()) return true;
+  }
   if (data.dictionary != nullptr && NeedsPinning(*data.dictionary)) return true;
   return std::any_of(data.children.begin(), data.children.end(),
                      [](const auto& child) { return NeedsPinning(*child); });
@@ -401,8 +466,7 @@ absl::StatusOr<std::shared_ptr<const ColumnData>> Pin(const ColumnData& data, in
     size_t at = role == BufferRole::kContent ? 0 : layout.BufferBytes(role, first);
     if (offsets) at -= role == BufferRole::kOffsets32 ? sizeof(int32_t) : sizeof(int64_t);
     ColumnBuffer part = From(buffer, at);
-    const bool leads = offsets || (data.type.is_categorical() && role == BufferRole::kValues);
-    if (leads && length > 0 && part.peer_can_write()) {
+    if (IsPinned(data.type, role) && length > 0 && part.peer_can_write()) {
       absl::StatusOr<ColumnMemory::Piece> copy =
           memory.Allocate(layout.BufferBytes(role, skip + length));
       if (!copy.ok()) return copy.status();

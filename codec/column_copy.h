@@ -53,8 +53,8 @@ class ColumnMemory {
 // The rows of all columns, in memory that `source` gives. Categories that differ are put together,
 // each once, in order of appearance, and the indices changed accordingly. What other processes can
 // still write is read once and checked as copied: DATA_LOSS if it makes no sense any more.
-// INVALID_ARGUMENT if there is no column, the types differ, or categories do that are neither text
-// nor of a fixed width; OUT_OF_RANGE if the texts or lists are more than 32-bit offsets can count,
+// INVALID_ARGUMENT if there is no column, the types differ, categories do that are neither text nor
+// of a fixed width, or ordered categories come in different orders; OUT_OF_RANGE if the texts or lists are more than 32-bit offsets can count,
 // the categories more than their indices can, or the rows too many; RESOURCE_EXHAUSTED.
 absl::StatusOr<Column> Concatenate(absl::Span<const Column> columns, BufferSource source);
 absl::StatusOr<Column> Concatenate(absl::Span<const Column> columns, ColumnMemory& memory);
@@ -63,10 +63,10 @@ absl::StatusOr<Column> Concatenate(absl::Span<const Column> columns, ColumnMemor
 // in private memory.
 absl::StatusOr<Column> WholeColumn(const Column& column);
 
-// The same column with all that leads from one place to another (offsets, indices of categories) in
-// private memory, if another process can write there now; values, texts and validity stay where
-// they are. For libraries that check them no more than once: arrow.h. DATA_LOSS if they make no
-// sense any more; RESOURCE_EXHAUSTED.
+// The same column with offsets, indices of categories, validity and other bits in private memory, if
+// another process can write there now; values and texts stay where they are. For libraries that
+// check such things no more than once: arrow.h. DATA_LOSS if they make no sense any more;
+// RESOURCE_EXHAUSTED.
 absl::StatusOr<Column> PinIndices(const Column& column);
 
 // For Column::Categorical: rows whose index is below 0 become missing. REQUIRES: an integer

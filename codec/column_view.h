@@ -1,8 +1,9 @@
 // ColumnView<T>: a column's rows as values of a C++ type, std::nullopt where they are missing.
 //
 //   absl::StatusOr<ColumnView<int64_t>> view = mass.As<int64_t>();     // error: it is float64
-//   for (std::optional<double> grams : *mass.As<double>()) ...
-//   absl::Span<const double> all = mass.As<double>()->values();        // as they lie in memory
+//   const ColumnView<double> grams = *mass.As<double>();
+//   for (std::optional<double> value : grams) ...
+//   absl::Span<const double> all = grams.values();                     // as they lie in memory
 //
 //   T                        columns of
 //   integers, float, double  that type, exactly
@@ -164,8 +165,11 @@ class ColumnView {
   }
   const Column& column() const { return column_; }
 
-  Iterator begin() const { return Iterator(this, 0); }
-  Iterator end() const { return Iterator(this, size()); }
+  // SUBTLE: not of a temporary: `for (auto x : *column.As<T>())` would outlive it.
+  Iterator begin() const& { return Iterator(this, 0); }
+  Iterator end() const& { return Iterator(this, size()); }
+  Iterator begin() && = delete;
+  Iterator end() && = delete;
 
  private:
   friend class Column;

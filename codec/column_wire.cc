@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
@@ -125,7 +126,10 @@ void ColumnsPlan::AddOffsets(const ColumnData& data, Rows rows, size_t offset_by
   if (pieces_.back().copied) {
     pieces_.back().offset_bytes = static_cast<uint8_t>(offset_bytes);
     pieces_.back().base = begin;
-    pieces_.back().limit = end - begin;
+    // Offsets of 32 bits can't lead farther.
+    pieces_.back().limit = std::min<int64_t>(
+        end - begin, offset_bytes == sizeof(int32_t) ? std::numeric_limits<int32_t>::max()
+                                                     : std::numeric_limits<int64_t>::max());
   }
   if (list) {
     list_items_.emplace_back(begin, end - begin);

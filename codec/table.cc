@@ -78,6 +78,12 @@ absl::StatusOr<Table> Table::Make(std::vector<TableColumn> columns, int64_t row_
   }
   for (const TableColumn& column : columns) {
     if (column.values.size() != row_count) return Ragged(column, row_count);
+    if (!column.nullable && column.values.null_count() > 0) {
+      return internal::InColumn(
+          column.name,
+          absl::InvalidArgumentError(absl::StrCat(
+              column.values.null_count(), " values are missing, which the field does not allow")));
+    }
   }
   return Table(std::make_shared<const Body>(std::move(columns)), row_count);
 }
@@ -248,6 +254,7 @@ absl::StatusOr<Table> Concatenate(absl::Span<const Table> tables, BufferSource s
   for (size_t i = 0; i < columns.size(); ++i) {
     std::vector<Column> pieces;
     for (const Table& table : tables) {
+      columns[i].nullable = columns[i].nullable || table.column(i).nullable;
       if (table.column(i).name != columns[i].name) {
         return absl::InvalidArgumentError(absl::StrCat("column ", i, " is '", columns[i].name,
                                                        "' here and '", table.column(i).name,

@@ -39,8 +39,7 @@
 
 namespace slabpipe {
 
-// A column with its name. Whether values may be missing, and attributes, are for people and other
-// libraries to know.
+// A column with its name, whether values may be missing, and whatever else is to be known.
 struct TableColumn {
   std::string name;
   Column values;
@@ -64,7 +63,8 @@ class Table {
  public:
   // No columns, no rows.
   Table();
-  // Columns in order. INVALID_ARGUMENT names the one that has not as many rows as the first.
+  // Columns in order. INVALID_ARGUMENT names the one that has not as many rows as the first, or
+  // missing values though it is not nullable.
   static absl::StatusOr<Table> Make(std::vector<TableColumn> columns);
   // The same, and how many rows there are: also without columns.
   static absl::StatusOr<Table> Make(std::vector<TableColumn> columns, int64_t row_count);

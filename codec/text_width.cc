@@ -30,13 +30,15 @@ std::string PrintableText(absl::string_view text, size_t width) {
   constexpr absl::string_view kCut = "...";
   constexpr size_t kMostBytes = 4;  // of a character
   // SUBTLE: bytes that only go on a character take no place, but are shown as escapes.
-  const size_t most = width < text.size() / kMostBytes ? kMostBytes * (width + 1) : text.size();
-  const absl::string_view beginning = FirstPlaces(text.substr(0, most), width + 1);
+  absl::string_view beginning = text;
+  if (width < text.size() / kMostBytes) {
+    beginning = FirstPlaces(text.substr(0, kMostBytes * (width + 1)), width + 1);
+  }
   std::string line;
   const bool utf8 = IsValidUtf8(beginning);
   for (const char byte : beginning) {
     // Only what would break the line is to be escaped.
-    const bool plain = (byte >= ' ' && byte <= '~') || (utf8 && (byte & 0x80) != 0);
+    const bool plain = (byte >= ' ' && byte <= '~' && byte != '\\') || (utf8 && (byte & 0x80) != 0);
     if (plain) {
       line += byte;
     } else {

@@ -435,5 +435,26 @@ TEST(CellTest, DescribesItself) {
                                        "the day 2000-01-02", "a list of 2"}));
 }
 
+TEST(CellTest, NullPointersAreMissingValues) {
+  EXPECT_TRUE(Cell(nullptr).is_null());
+  EXPECT_TRUE(Cell(static_cast<const char*>(nullptr)).is_null());
+  static_assert(!std::is_constructible_v<Cell, char>);
+}
+
+TEST(ToColumnTest, TakesElementsOfAViewOneByOne) {
+  NdArray<double> array = *NdArray<double>::Create({6});
+  for (int64_t i = 0; i < 6; ++i) array(i) = static_cast<double>(i);
+  const absl::StatusOr<Column> column = ToColumn(*array.Slice(0, 0, 6, 2));
+  ASSERT_THAT(column, IsOk());
+  EXPECT_THAT(column->As<double>()->values(), ::testing::ElementsAre(0, 2, 4));
+}
+
+TEST(ColumnBuilderTest, RefusesTimesThatNoDayHas) {
+  ColumnBuilder builder(ColumnType::TimeOfDay(TimeUnit::kSecond));
+  EXPECT_THAT(builder.Append(absl::Hours(24)), StatusIs(absl::StatusCode::kOutOfRange));
+  EXPECT_THAT(builder.Append(absl::Seconds(-1)), StatusIs(absl::StatusCode::kOutOfRange));
+  EXPECT_THAT(builder.Append(absl::Hours(24) - absl::Seconds(1)), IsOk());
+}
+
 }  // namespace
 }  // namespace slabpipe

@@ -289,6 +289,28 @@ TEST(ConcatenateTest, RefusesMoreCategoriesThanTheIndexCanTell) {
       IsOk());
 }
 
+TEST(ConcatenateTest, RefusesOrderedCategoriesInDifferentOrders) {
+  const auto levels = [](std::vector<std::string> names) {
+    ColumnBuilder builder(*ToColumn(names), /*ordered=*/true);
+    EXPECT_THAT(builder.Append(names[0]), IsOk());
+    return *builder.Finish();
+  };
+  EXPECT_THAT(Together({levels({"high"}), levels({"low", "high"})}),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("different orders")));
+  EXPECT_THAT(Together({levels({"low", "high"}), levels({"high"})}), IsOk());
+}
+
+TEST(ConcatenateTest, TakesEqualCategoriesOfAnyTypeThatLieApart) {
+  const auto truths = [] {
+    ColumnBuilder builder(*ToColumn(std::vector<bool>{true, false}), /*ordered=*/false);
+    EXPECT_THAT(builder.Append(false), IsOk());
+    return *builder.Finish();
+  };
+  const absl::StatusOr<Column> both = Together({truths(), truths()});
+  ASSERT_THAT(both, IsOk());
+  EXPECT_THAT(IndicesOf(*both), ElementsAre(1, 1));
+}
+
 TEST(ConcatenateTest, RefusesCategoriesOfBoolsThatDiffer) {
   const ColumnType type = ColumnType::Categorical(ColumnType::kBool);
   const std::vector<bool> one = {true, false}, two = {false};

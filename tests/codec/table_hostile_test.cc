@@ -595,5 +595,16 @@ TEST_F(TableHostileTest, StructsWithoutFieldsAreComparedAtOnce) {
   EXPECT_EQ(got.Head(1).column(0).values.CellText(0), "{}");
 }
 
+// Few bytes of message could make the receiver read the same block for hours.
+TEST_F(TableHostileTest, RefusesColumnsThatPointToTheSameBytesTimeAndAgain) {
+  const Column large = Shared(*ToColumn(std::vector<int64_t>(1 << 20)));
+  std::vector<TableColumn> columns;
+  for (int i = 0; i < 1000; ++i) columns.push_back({absl::StrCat(i), large});
+  EXPECT_THAT(Send(*Table::Make(columns)).status(),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("more than eight times that")));
+  columns.resize(8);
+  EXPECT_THAT(Send(*Table::Make(columns)).status(), IsOk());
+}
+
 }  // namespace
 }  // namespace slabpipe

@@ -363,5 +363,25 @@ TEST(TableTextTest, DescribesTheColumns) {
             "mass: int32\n");
 }
 
+TEST(TableTest, RefusesMissingValuesWhereNoneMayBe) {
+  TableColumn column = {.name = "x",
+                        .values = *ToColumn(std::vector<std::optional<int>>{1, std::nullopt}),
+                        .nullable = false};
+  EXPECT_THAT(Table::Make({column}), StatusIs(absl::StatusCode::kInvalidArgument,
+                                              ::testing::AllOf(HasSubstr("column 'x'"),
+                                                               HasSubstr("1 values are missing"))));
+}
+
+TEST(TableTest, TogetherAColumnMayLackWhatItMayLackInOne) {
+  const Table without =
+      *Table::Make({{.name = "x", .values = *ToColumn(std::vector<int>{1}), .nullable = false}});
+  const Table with = *Table::Make(
+      {{.name = "x", .values = *ToColumn(std::vector<std::optional<int>>{std::nullopt})}});
+  const absl::StatusOr<Table> both =
+      Concatenate(std::vector<Table>{without, with}, &Buffer::Allocate);
+  ASSERT_THAT(both, IsOk());
+  EXPECT_TRUE(both->column(0).nullable);
+}
+
 }  // namespace
 }  // namespace slabpipe
