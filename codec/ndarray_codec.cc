@@ -4,21 +4,12 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "slabpipe/codec/ndarray_wire.h"
 
 namespace slabpipe {
 namespace {
 
 using Metadata = schemas::NdArray;
-
-// A view may show an element more than once (a stride of 0, or one that is shorter than what it
-// steps over). It is written out in full, which is what it stands for.
-bool HasRepeats(const AnyNdArray& array) {
-  if (array.size_bytes() > array.buffer().size_bytes()) return true;
-  for (size_t axis = 0; axis < array.rank(); ++axis) {
-    if (array.strides()[axis] == 0 && array.shape()[axis] > 1) return true;
-  }
-  return false;
-}
 
 bool CanRefer(const AnyNdArray& array, const Encoder& encoder) {
   return !HasRepeats(array) && encoder.CanRefer(array.buffer());
@@ -152,16 +143,7 @@ absl::StatusOr<AnyNdArray> NdArrayCodec::Decode(Decoder& decoder) const {
                                                    ShapeName(place->layout.shape), " came with ",
                                                    decoder.block_count(), " blocks"));
   }
-  if (static_cast<uint64_t>(count) * element_bytes > buffer->size_bytes()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("extents: an array of shape ", ShapeName(place->layout.shape),
-                     " is larger than its block of ", buffer->size_bytes(), " bytes"));
-  }
-  absl::Status inside = CheckLayout(place->layout, element_bytes, type->alignment_bytes(),
-                                    place->byte_offset, buffer->size_bytes());
-  if (!inside.ok()) return inside;
-  const std::byte* origin = count == 0 ? nullptr : buffer->data() + place->byte_offset;
-  return AnyNdArray(*type, std::move(place->layout), *std::move(buffer), origin);
+  return ArrayInBlock(*type, std::move(place->layout), place->byte_offset, *std::move(buffer));
 }
 
 }  // namespace slabpipe
