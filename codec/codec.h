@@ -108,6 +108,8 @@ class Encoder {
   // soon as the value has been decoded, if Decode takes it by BytesToCopy or TakeBuffer.
   // RESOURCE_EXHAUSTED.
   absl::StatusOr<absl::Span<std::byte>> AddBlock(size_t size_bytes, bool temporary = false);
+  // So many have been added: the number of the next one.
+  size_t block_count() const { return blocks_.size(); }
   // A buffer as a block: by reference if it lies in shared memory that this message may refer to,
   // by copy otherwise.
   absl::Status AddBuffer(const Buffer& buffer);

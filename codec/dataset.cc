@@ -1,114 +1,158 @@
 #include "slabpipe/codec/dataset.h"
 
-#include <utility>
+#include <algorithm>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 
 namespace slabpipe {
 namespace {
 
-const DatasetVariable* FindIn(const std::deque<DatasetVariable>& variables,
-                              const absl::flat_hash_map<std::string, size_t>& index,
-                              absl::string_view name) {
-  const auto found = index.find(name);
-  return found == index.end() ? nullptr : &variables[found->second];
-}
-
-std::string TypeName(const DatasetVariable& variable) {
-  return variable.array() == nullptr ? "text" : variable.array()->element_type().name();
-}
-
-std::string DescribeVariable(const DatasetVariable& variable) {
-  return absl::StrCat("    ", variable.name, " (", absl::StrJoin(variable.dimensions, ", "), ") ",
-                      TypeName(variable), " ", ShapeName(variable.shape()), "\n");
+// A column has as many values as its shape says. (An array can't be otherwise.)
+absl::Status CheckData(const VariableData& data) {
+  const ShapedColumn* column = std::get_if<ShapedColumn>(&data);
+  if (column == nullptr) return absl::OkStatus();
+  if (absl::Status status = CheckShape(column->shape, 1); !status.ok()) return status;
+  if (ElementCount(column->shape) == column->values.size()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("its shape is ", ShapeName(column->shape),
+                                                 ", but it has ", column->values.size(),
+                                                 " values"));
 }
 
 }  // namespace
 
-std::vector<int64_t> DatasetVariable::shape() const {
-  if (labels() != nullptr) return {static_cast<int64_t>(labels()->size())};
-  return {array()->shape().begin(), array()->shape().end()};
+// DatasetGroup
+
+const DatasetVariable* DatasetGroup::FindIn(bool coordinates, absl::string_view name) const {
+  const auto found = places_.find(name);
+  if (found == places_.end() || found->second.coordinate != coordinates) return nullptr;
+  return &(coordinates ? coordinates_ : variables_)[found->second.index];
 }
 
 const DatasetVariable* DatasetGroup::FindVariable(absl::string_view name) const {
-  return FindIn(variables_, variable_index_, name);
+  return FindIn(false, name);
 }
 
 const DatasetVariable* DatasetGroup::FindCoordinate(absl::string_view name) const {
-  return FindIn(coordinates_, coordinate_index_, name);
+  return FindIn(true, name);
 }
 
 int64_t DatasetGroup::Extent(absl::string_view dimension) const {
-  const auto found = extents_.find(std::string(dimension));
-  return found == extents_.end() ? -1 : found->second;
+  const auto found = dimension_index_.find(dimension);
+  return found == dimension_index_.end() ? -1 : dimensions_[found->second].extent;
 }
 
-absl::Status DatasetGroup::AddVariable(std::string name, std::vector<std::string> dimensions,
-                                       AnyNdArray data, ValueMap attributes) {
+absl::Status DatasetGroup::AddVariable(std::string name, Dimensions dimensions, VariableData data,
+                                       ValueMap attributes) {
   return Add(false, {.name = std::move(name),
                      .dimensions = std::move(dimensions),
                      .data = std::move(data),
                      .attributes = std::move(attributes)});
 }
 
-absl::Status DatasetGroup::AddCoordinate(std::string name, Labels labels) {
-  return Add(true,
-             {.name = name, .dimensions = {name}, .data = std::move(labels), .attributes = {}});
+absl::Status DatasetGroup::AddCoordinate(std::string name, const Labels& labels) {
+  absl::StatusOr<Column> column = ToColumn(labels);
+  if (!column.ok()) {
+    return InGroup({.name = std::move(name)}, column.status());
+  }
+  return AddCoordinate(std::move(name), *std::move(column));
 }
 
-absl::Status DatasetGroup::AddCoordinate(std::string name, AnyNdArray data) {
-  return Add(true, {.name = name, .dimensions = {name}, .data = std::move(data), .attributes = {}});
+absl::Status DatasetGroup::AddCoordinate(std::string name, VariableData labels) {
+  Dimensions dimensions({name});
+  return AddCoordinate(std::move(name), std::move(dimensions), std::move(labels));
+}
+
+absl::Status DatasetGroup::AddCoordinate(std::string name, Dimensions dimensions, VariableData data,
+                                         ValueMap attributes) {
+  return Add(true, {.name = std::move(name),
+                    .dimensions = std::move(dimensions),
+                    .data = std::move(data),
+                    .attributes = std::move(attributes)});
+}
+
+absl::Status DatasetGroup::InGroup(const DatasetVariable& variable,
+                                   const absl::Status& status) const {
+  return InContext(absl::StrCat("variable '", variable.name, "' of group '", name_, "'"), status);
+}
+
+absl::Status DatasetGroup::CheckDimensions(const DatasetVariable& variable) const {
+  const Dimensions& names = variable.dimensions;
+  const Extents& shape = variable.shape();
+  if (shape.size() != names.size()) {
+    return absl::InvalidArgumentError(absl::StrCat("its shape is ", ShapeName(shape),
+                                                   ", but it names ", names.size(), " dimensions"));
+  }
+  for (size_t axis = 0; axis < shape.size(); ++axis) {
+    if (*names.Axis(names[axis]) != axis) {
+      return absl::InvalidArgumentError(absl::StrCat("dimension '", names[axis], "' comes twice"));
+    }
+    const int64_t extent = Extent(names[axis]);
+    if (extent >= 0 && extent != shape[axis]) {
+      return absl::InvalidArgumentError(absl::StrCat("its extent along '", names[axis], "' is ",
+                                                     shape[axis], ", but that dimension has ",
+                                                     extent));
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::Status DatasetGroup::Add(bool coordinate, DatasetVariable variable) {
-  const auto bad = [&](const auto&... why) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("variable '", variable.name, "' of group '", name_, "': ", why...));
-  };
-  const std::vector<int64_t> shape = variable.shape();
-  if (shape.size() != variable.dimensions.size()) {
-    return bad("its shape is ", ShapeName(shape), ", but it names ", variable.dimensions.size(),
-               " dimensions");
+  absl::Status status = CheckData(variable.data);
+  if (status.ok()) status = CheckDimensions(variable);
+  if (!status.ok()) return InGroup(variable, status);
+  if (coordinate && variable.dimensions.size() > 1 && variable.dimensions.Axis(variable.name)) {
+    return InGroup(variable, absl::InvalidArgumentError(absl::StrCat(
+                                 "a coordinate along the dimension of its name has no other, but ",
+                                 "this one has ", variable.dimensions.Describe())));
   }
-  auto& index = coordinate ? coordinate_index_ : variable_index_;
-  if (index.count(variable.name) > 0) {
-    return absl::AlreadyExistsError(
-        absl::StrCat("group '", name_, "' has a variable '", variable.name, "' already"));
+  std::deque<DatasetVariable>& list = coordinate ? coordinates_ : variables_;
+  const bool fresh = places_.try_emplace(variable.name, Place{coordinate, list.size()}).second;
+  if (!fresh) {
+    return absl::AlreadyExistsError(absl::StrCat(
+        "group '", name_, "' has a variable or coordinate '", variable.name, "' already"));
   }
-  for (size_t axis = 0; axis < shape.size(); ++axis) {
-    const std::string& dimension = variable.dimensions[axis];
-    for (size_t other = 0; other < axis; ++other) {
-      if (variable.dimensions[other] == dimension)
-        return bad("dimension '", dimension, "' comes twice");
-    }
-    const int64_t extent = Extent(dimension);
-    if (extent >= 0 && extent != shape[axis]) {
-      return bad("its extent along '", dimension, "' is ", shape[axis], ", but that dimension has ",
-                 extent);
-    }
+  for (size_t axis = 0; axis < variable.dimensions.size(); ++axis) {
+    const std::string& name = variable.dimensions[axis];
+    if (!dimension_index_.try_emplace(name, dimensions_.size()).second) continue;
+    dimensions_.push_back({.name = name, .extent = variable.shape()[axis]});
   }
-  for (size_t axis = 0; axis < shape.size(); ++axis) {
-    extents_.emplace(variable.dimensions[axis], shape[axis]);
+  if (coordinate && variable.is_along_its_name()) {
+    labels_.emplace(variable.name, std::make_shared<const LabelIndex>(variable.data));
   }
-  auto& list = coordinate ? coordinates_ : variables_;
-  index.emplace(variable.name, list.size());
   list.push_back(std::move(variable));
   return absl::OkStatus();
 }
 
-DatasetGroup& Dataset::AddGroup(absl::string_view name) {
-  for (DatasetGroup& group : groups_) {
-    if (group.name() == name) return group;
+void DatasetGroup::OrderDimensions(const std::vector<DatasetDimension>& order) {
+  std::vector<DatasetDimension> ordered;
+  for (const DatasetDimension& dimension : order) {
+    const auto found = dimension_index_.find(dimension.name);
+    if (found != dimension_index_.end()) ordered.push_back(dimensions_[found->second]);
   }
-  return groups_.emplace_back(std::string(name));
+  if (ordered.size() != dimensions_.size()) return;
+  dimensions_ = std::move(ordered);
+  for (size_t i = 0; i < dimensions_.size(); ++i) dimension_index_[dimensions_[i].name] = i;
+}
+
+// Dataset
+
+DatasetGroup& Dataset::AddGroup(absl::string_view name) {
+  const auto [found, fresh] = group_index_.try_emplace(name, groups_.size());
+  return fresh ? groups_.emplace_back(std::string(name)) : groups_[found->second];
+}
+
+absl::Status Dataset::Add(DatasetGroup group) {
+  if (!group_index_.try_emplace(group.name(), groups_.size()).second) {
+    return absl::AlreadyExistsError(absl::StrCat("there is a group '", group.name(), "' already"));
+  }
+  groups_.push_back(std::move(group));
+  return absl::OkStatus();
 }
 
 const DatasetGroup* Dataset::FindGroup(absl::string_view name) const {
-  for (const DatasetGroup& group : groups_) {
-    if (group.name() == name) return &group;
-  }
-  return nullptr;
+  const auto found = group_index_.find(name);
+  return found == group_index_.end() ? nullptr : &groups_[found->second];
 }
 
 const DatasetVariable* Dataset::Find(absl::string_view group, absl::string_view variable) const {
@@ -116,20 +160,29 @@ const DatasetVariable* Dataset::Find(absl::string_view group, absl::string_view 
   return found == nullptr ? nullptr : found->FindVariable(variable);
 }
 
-std::string Dataset::DebugString() const {
-  std::string text;
-  for (const DatasetGroup& group : groups_) {
-    absl::StrAppend(&text, group.name(), "\n");
-    if (!group.coordinates().empty()) absl::StrAppend(&text, "  coordinates\n");
-    for (const DatasetVariable& variable : group.coordinates()) {
-      absl::StrAppend(&text, DescribeVariable(variable));
-    }
-    if (!group.variables().empty()) absl::StrAppend(&text, "  variables\n");
-    for (const DatasetVariable& variable : group.variables()) {
-      absl::StrAppend(&text, DescribeVariable(variable));
-    }
+// What is equal
+
+bool SameVariables(const DatasetVariable& a, const DatasetVariable& b) {
+  if (a.name != b.name || a.dimensions != b.dimensions || a.shape() != b.shape() ||
+      a.data.index() != b.data.index() || !(a.attributes == b.attributes)) {
+    return false;
   }
-  return text;
+  return a.array() != nullptr ? SameElements(*a.array(), *b.array())
+                              : SameValues(*a.column(), *b.column());
+}
+
+bool SameDatasets(const Dataset& a, const Dataset& b) {
+  const auto same_lists = [](const auto& left, const auto& right) {
+    return std::equal(left.begin(), left.end(), right.begin(), right.end(), &SameVariables);
+  };
+  const auto same_groups = [&](const DatasetGroup& left, const DatasetGroup& right) {
+    return left.name() == right.name() && left.attributes() == right.attributes() &&
+           same_lists(left.coordinates(), right.coordinates()) &&
+           same_lists(left.variables(), right.variables());
+  };
+  return a.attributes() == b.attributes() &&
+         std::equal(a.groups().begin(), a.groups().end(), b.groups().begin(), b.groups().end(),
+                    same_groups);
 }
 
 }  // namespace slabpipe

@@ -40,6 +40,10 @@ namespace slabpipe {
 // the same dimensions cost no million names.
 class Dimensions {
  public:
+  using value_type = std::string;
+  using const_iterator = std::vector<std::string>::const_iterator;
+  using iterator = const_iterator;
+
   // Of a scalar.
   Dimensions() : Dimensions(std::vector<std::string>()) {}
   Dimensions(std::vector<std::string> names);
@@ -50,8 +54,8 @@ class Dimensions {
   bool empty() const { return names_->empty(); }
   // REQUIRES: axis < size().
   const std::string& operator[](size_t axis) const { return (*names_)[axis]; }
-  std::vector<std::string>::const_iterator begin() const { return names_->begin(); }
-  std::vector<std::string>::const_iterator end() const { return names_->end(); }
+  const_iterator begin() const { return names_->begin(); }
+  const_iterator end() const { return names_->end(); }
   // The axis of that name; nothing if there is none.
   std::optional<size_t> Axis(absl::string_view name) const;
   // Without one of them.
@@ -94,6 +98,8 @@ struct DatasetVariable {
   const Extents& shape() const;
   int64_t size() const { return ElementCount(shape()); }
   bool in_shared_memory() const;
+  // Whether it has one dimension, of its own name: of a coordinate, that makes it an index.
+  bool is_along_its_name() const { return dimensions.size() == 1 && dimensions[0] == name; }
   // "float64", "text", "timestamp[ms, UTC]".
   std::string TypeName() const;
 

@@ -20,6 +20,13 @@ absl::string_view FirstPlaces(absl::string_view text, size_t width) {
   return text;
 }
 
+// The first places of the line, and how it is told that there was more.
+std::string WithCut(absl::string_view line, size_t width) {
+  constexpr absl::string_view kCut = "...";
+  const size_t kept = width > kCut.size() ? width - kCut.size() : 0;
+  return absl::StrCat(FirstPlaces(line, kept), kCut.substr(0, std::min(width, kCut.size())));
+}
+
 }  // namespace
 
 size_t TextWidth(absl::string_view text) {
@@ -27,7 +34,6 @@ size_t TextWidth(absl::string_view text) {
 }
 
 std::string PrintableText(absl::string_view text, size_t width) {
-  constexpr absl::string_view kCut = "...";
   constexpr size_t kMostBytes = 4;  // of a character
   // SUBTLE: bytes that only go on a character take no place, but are shown as escapes.
   absl::string_view beginning = text;
@@ -46,8 +52,11 @@ std::string PrintableText(absl::string_view text, size_t width) {
     }
   }
   if (TextWidth(line) <= width && beginning.size() == text.size()) return line;
-  const size_t kept = width > kCut.size() ? width - kCut.size() : 0;
-  return absl::StrCat(FirstPlaces(line, kept), kCut.substr(0, std::min(width, kCut.size())));
+  return WithCut(line, width);
+}
+
+std::string CutText(absl::string_view line, size_t width) {
+  return TextWidth(line) <= width ? std::string(line) : WithCut(line, width);
 }
 
 }  // namespace slabpipe

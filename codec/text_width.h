@@ -17,6 +17,9 @@ size_t TextWidth(absl::string_view text);
 // other control characters, and bytes that are not UTF-8, as escapes.
 std::string PrintableText(absl::string_view text, size_t width);
 
+// A line that is printable already, cut in the same way.
+std::string CutText(absl::string_view line, size_t width);
+
 }  // namespace slabpipe
 
 #endif  // SLABPIPE_CODEC_TEXT_WIDTH_H_

@@ -113,25 +113,68 @@ struct Variant {
 }
 
 struct Dataset {
-  # Codec "dataset": labelled arrays in groups. Names are unique within their list.
+  # Codec "dataset": labelled arrays and columns in groups. Made for many small ones: a scalar takes 48 bytes of the message
+  # if its name has up to 7, and 8 of a block.
+  #
+  # Names of groups are unique; names of coordinates and variables are so within their group, together.
+
   groups @0 :List(Group);
   attributes @1 :Value;
   # A map, here and below; or nothing.
+  columns @2 :Columns;
+  # All variables that are no arrays. The names of its fields are for messages alone. Null if there are none.
 
   struct Group {
     name @0 :Text;
-    coordinates @1 :List(Variable);
-    variables @2 :List(Variable);
-    attributes @3 :Value;
+    dimensions @1 :List(Dimension);
+    forms @2 :List(Form);
+    coordinates @3 :List(Variable);
+    # One whose name is that of one of its dimensions has no other.
+    variables @4 :List(Variable);
+    attributes @5 :Value;
+  }
+
+  struct Dimension {
+    name @0 :Text;
+    # Unique in the group.
+    extent @1 :Int64;
+  }
+
+  struct Form {
+    # What variables of a group have in common.
+    dimensions @0 :List(UInt32);
+    # Numbers in the group's list, each once; at most 32. Their extents are the shape.
+    elementType @1 :ElementType;
+    # Of arrays; means nothing for columns, as the next one.
+    elementBytes @2 :UInt32;
+    # As NdArray has it.
   }
 
   struct Variable {
     name @0 :Text;
-    dimensions @1 :List(Text);
-    # As many as the array's rank. A dimension has one extent throughout its group.
-    data @2 :Payload;
-    # An "ndarray"; or a "sequence" of texts, for labels along one dimension.
-    attributes @3 :Value;
+    form @1 :UInt32;
+    # Its number in the group's list.
+    block @2 :UInt16;
+    # Of an array: the payload's block in which it lies. Means nothing for an array without elements, and for columns.
+    data :union {
+      # Of an array: where in the block its element [0, ..., 0] lies, in bytes, a multiple of the element's alignment (means
+      # nothing without elements). The rules of NdArray hold: what the extents and strides reach lies inside the block's
+      # content. Several variables may lie in the same place.
+      rowMajor @3 :UInt64;
+      columnMajor @4 :UInt64;
+      strided @5 :UInt64;
+      # The strides are those of the details.
+      column @6 :UInt64;
+      # No array, but the values of this field of `columns`, row-major: as many as the shape has elements.
+    }
+    details @7 :Details;
+    # Null if there is nothing to be said in it.
+  }
+
+  struct Details {
+    strides @0 :List(Int64);
+    # One a dimension, in bytes, as NdArray has them.
+    attributes @1 :Value;
   }
 }
 

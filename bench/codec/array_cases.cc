@@ -70,15 +70,28 @@ Dataset MakeDataset(MessageLoop&) {
   return dataset;
 }
 
-bool SameVariables(const Dataset& a, const Dataset& b) {
-  const auto same = [](const DatasetVariable& x, const DatasetVariable& y) {
-    return x.name == y.name && SameElements(*x.array(), *y.array());
-  };
-  return std::equal(a.groups().begin(), a.groups().end(), b.groups().begin(), b.groups().end(),
-                    [&](const DatasetGroup& x, const DatasetGroup& y) {
-                      return std::equal(x.variables().begin(), x.variables().end(),
-                                        y.variables().begin(), y.variables().end(), same);
-                    });
+// `count` variables of `elements` each, along one dimension; scalars if that is 0.
+Dataset ManyVariables(int count, int64_t elements) {
+  Dataset dataset;
+  DatasetGroup& group = dataset.AddGroup("group");
+  const Dimensions dimensions = elements == 0 ? Dimensions() : Dimensions({"draw"});
+  for (int i = 0; i < count; ++i) {
+    const AnyNdArray array = PrivateArray(std::max<int64_t>(elements, 1));
+    CheckOk(group.AddVariable(absl::StrCat("v", i), dimensions,
+                              elements == 0 ? CheckOk(array.Select(0, 0)) : array));
+  }
+  return dataset;
+}
+
+void AddDatasets() {
+  AddCase("dataset/2x5_of_100KiB", MakeDataset, SameDatasets);
+  AddCase(
+      "dataset/2500_of_1000", [](MessageLoop&) { return ManyVariables(2500, 1000); }, SameDatasets);
+  for (const int count : {1000, 10000, 100000, 1000000}) {
+    AddCase(
+        absl::StrCat("dataset/", count, "_scalars"),
+        [count](MessageLoop&) { return ManyVariables(count, 0); }, SameDatasets);
+  }
 }
 
 }  // namespace
@@ -94,7 +107,7 @@ NdArray<const double> SharedArray(MessageLoop& loop, int64_t elements) {
 void AddArrayCases() {
   AddPrivateArrays();
   AddViews();
-  AddCase("dataset/2x5_of_100KiB", MakeDataset, SameVariables);
+  AddDatasets();
 }
 
 }  // namespace slabpipe::bench

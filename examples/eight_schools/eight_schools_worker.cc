@@ -2,6 +2,7 @@
 // the start: the sampler writes there, and main reads there.
 
 #include <cstdint>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -29,6 +30,7 @@ using slabpipe::NdArray;
 struct Draws {
   NdArray<double> mu, tau, theta, lp;
   NdArray<int32_t> n_evaluations;
+  NdArray<int64_t> chain, draw;  // coordinates
 
   DrawBuffers buffers() const {
     return {.mu = mu.span(),
@@ -65,17 +67,29 @@ absl::StatusOr<Draws> ReserveDraws(slabpipe::Worker& worker, int64_t chains, int
   }
   status.Update(Reserve(worker, {chains, draws, schools}, arrays.theta));
   status.Update(Reserve(worker, {chains, draws}, arrays.n_evaluations));
+  status.Update(Reserve(worker, {chains}, arrays.chain));
+  status.Update(Reserve(worker, {draws}, arrays.draw));
   if (!status.ok()) return status;
+  for (const NdArray<int64_t>* numbers : {&arrays.chain, &arrays.draw}) {
+    std::iota(numbers->span().begin(), numbers->span().end(), 0);
+  }
   return arrays;
+}
+
+// Both groups show the same memory.
+absl::Status AddCoordinates(const Draws& draws, DatasetGroup& group) {
+  absl::Status status = group.AddCoordinate("chain", draws.chain);
+  status.Update(group.AddCoordinate("draw", draws.draw));
+  return status;
 }
 
 absl::StatusOr<Dataset> ToDataset(const Draws& draws, const Dataset& data,
                                   const SamplerOptions& options) {
   Dataset fit;
   const DatasetGroup& observed = *data.FindGroup("observed_data");
-  absl::Status status;
 
   DatasetGroup& posterior = fit.AddGroup("posterior");
+  absl::Status status = AddCoordinates(draws, posterior);
   if (const DatasetVariable* school = observed.FindCoordinate("school")) {
     status.Update(posterior.Add(/*coordinate=*/true, *school));
   }
@@ -84,12 +98,13 @@ absl::StatusOr<Dataset> ToDataset(const Draws& draws, const Dataset& data,
   status.Update(posterior.AddVariable("theta", {"chain", "draw", "school"}, draws.theta));
 
   DatasetGroup& stats = fit.AddGroup("sample_stats");
+  status.Update(AddCoordinates(draws, stats));
   status.Update(stats.AddVariable("lp", {"chain", "draw"}, draws.lp));
   status.Update(stats.AddVariable("n_evaluations", {"chain", "draw"}, draws.n_evaluations));
   stats.attributes().Set("sampler", "slice sampling of log tau, exact draws of the rest");
   stats.attributes().Set("seed", options.seed);
 
-  fit.AddGroup("observed_data") = observed;
+  status.Update(fit.Add(observed));
   if (!status.ok()) return status;
   return fit;
 }

@@ -85,7 +85,7 @@ absl::StatusOr<bool> Run() {
   // The draws stay where they are when the worker is gone.
   if (absl::Status gone = session->Shutdown(absl::Seconds(5)); !gone.ok()) return gone;
 
-  std::cout << "The worker's fit:\n" << fit->DebugString() << "\n";
+  std::cout << "The worker's fit:\n" << *fit << "\n";
   absl::StatusOr<std::vector<ParameterRow>> rows = Summarise(*fit);
   if (!rows.ok()) return rows.status();
   std::cout << PosteriorTable(*rows) << "\nWhat crossed:\n"

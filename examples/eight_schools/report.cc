@@ -17,30 +17,33 @@ using slabpipe::DatasetGroup;
 using slabpipe::DatasetVariable;
 using slabpipe::NdArray;
 
-// One quantity of a variable along chain and draw, and, of theta, one school.
-absl::StatusOr<Diagnostics> DiagnoseVariable(const Dataset& fit, absl::string_view name,
-                                             int64_t school) {
+// A variable along chain and draw, wherever in memory its draws lie.
+absl::StatusOr<Diagnostics> DiagnoseVariable(const Dataset& fit, absl::string_view name) {
   const DatasetVariable* variable = fit.Find("posterior", name);
-  if (variable == nullptr || variable->shape().size() < 2) {
-    return absl::InvalidArgumentError(absl::StrCat("the fit has no draws of '", name, "'"));
+  if (variable == nullptr || variable->dimensions != slabpipe::Dimensions{"chain", "draw"}) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the fit has no '", name, "' along chain and draw"));
   }
   absl::StatusOr<NdArray<const double>> draws = variable->Array<const double>();
   if (!draws.ok()) return draws.status();
-  if (!draws->IsRowMajor()) {
-    return absl::InvalidArgumentError(absl::StrCat("the draws of '", name, "' are not row-major"));
+  if (draws->empty()) return absl::InvalidArgumentError("the fit has no draws");
+  const int64_t chain_stride = draws->strides()[0], draw_stride = draws->strides()[1];
+  if (draw_stride <= 0 || chain_stride != draw_stride * draws->shape()[1]) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the draws of '", name, "' are not evenly spaced in memory"));
   }
-  return Diagnose({.values = draws->span(),
+  const int64_t stride = draw_stride / static_cast<int64_t>(sizeof(double));
+  const auto reach = static_cast<size_t>((draws->size() - 1) * stride + 1);
+  return Diagnose({.values = {draws->data(), reach},
                    .chains = draws->shape()[0],
                    .draws = draws->shape()[1],
-                   .stride = draws->rank() == 3 ? draws->shape()[2] : 1,
-                   .offset = school});
+                   .stride = stride});
 }
 
-absl::Status AddRow(const Dataset& fit, absl::string_view variable, int64_t school,
-                    std::string label, absl::string_view reference_name,
-                    std::vector<ParameterRow>& rows) {
+absl::Status AddRow(const Dataset& fit, absl::string_view variable, std::string label,
+                    absl::string_view reference_name, std::vector<ParameterRow>& rows) {
   const ReferenceSummary* reference = FindReference(reference_name);
-  absl::StatusOr<Diagnostics> diagnostics = DiagnoseVariable(fit, variable, school);
+  absl::StatusOr<Diagnostics> diagnostics = DiagnoseVariable(fit, variable);
   if (!diagnostics.ok()) return diagnostics.status();
   rows.push_back({.label = std::move(label), .reference = *reference, .diagnostics = *diagnostics});
   return absl::OkStatus();
@@ -82,17 +85,12 @@ double ParameterRow::DistanceInMcse() const {
 
 absl::StatusOr<std::vector<ParameterRow>> Summarise(const Dataset& fit) {
   std::vector<ParameterRow> rows;
-  absl::Status status = AddRow(fit, "mu", 0, "mu", "mu", rows);
-  status.Update(AddRow(fit, "tau", 0, "tau", "tau", rows));
-  const DatasetGroup* posterior = fit.FindGroup("posterior");
-  const DatasetVariable* school =
-      posterior == nullptr ? nullptr : posterior->FindCoordinate("school");
-  if (school == nullptr || school->labels() == nullptr ||
-      school->labels()->size() != static_cast<size_t>(kNumSchools)) {
-    status.Update(absl::InvalidArgumentError("the fit does not name the eight schools"));
-  }
-  for (int64_t j = 0; status.ok() && j < kNumSchools; ++j) {
-    status = AddRow(fit, "theta", j, absl::StrCat("theta[", (*school->labels())[j], "]"),
+  absl::Status status = AddRow(fit, "mu", "mu", "mu", rows);
+  status.Update(AddRow(fit, "tau", "tau", "tau", rows));
+  for (size_t j = 0; status.ok() && j < kSchoolNames.size(); ++j) {
+    absl::StatusOr<Dataset> school = fit.Select("school", kSchoolNames[j]);
+    if (!school.ok()) return school.status();
+    status = AddRow(*school, "theta", absl::StrCat("theta[", kSchoolNames[j], "]"),
                     absl::StrCat("theta[", j + 1, "]"), rows);
   }
   if (!status.ok()) return status;

@@ -10,9 +10,11 @@
 #include <string>
 #include <tuple>
 #include <unordered_map>
+#include <utility>
 #include <variant>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "slabpipe/codec/column_builder.h"
@@ -258,21 +260,41 @@ Conformance<Object> Objects() {
 }
 
 // Datasets, which are compared by what they encode to.
-Dataset Posterior(NdArray<const double> theta) {
+Dataset Posterior(NdArray<const double> theta, Column schools) {
   Dataset dataset;
   dataset.attributes().Set("sampler", "slice");
   DatasetGroup& posterior = dataset.AddGroup("posterior");
   posterior.attributes().Set("draws", 3);
-  EXPECT_THAT(posterior.AddCoordinate("school", Labels{"Choate", "Deerfield"}), IsOk());
+  EXPECT_THAT(posterior.AddCoordinate("school", std::move(schools)), IsOk());
   EXPECT_THAT(posterior.AddVariable("theta", {"draw", "school"}, theta, {{"unit", "points"}}),
               IsOk());
   dataset.AddGroup("prior");
   return dataset;
 }
 
+// With coordinates of time, columns of two dimensions and of none, a missing value, scalars.
+Dataset Journal() {
+  const absl::Time start = absl::FromUnixSeconds(1800000000);
+  Dataset dataset;
+  DatasetGroup& group = dataset.AddGroup("journal");
+  const std::vector<absl::Time> days = {start, start + absl::Hours(24)};
+  EXPECT_THAT(
+      group.AddCoordinate("day", *ToColumn(days, ColumnType::Timestamp(TimeUnit::kSecond, "UTC"))),
+      IsOk());
+  EXPECT_THAT(group.AddCoordinate("place", {}, ShapedColumn(*ToColumn({"Bergen"}), {})), IsOk());
+  EXPECT_THAT(group.AddVariable("note", {"day", "who"},
+                                ShapedColumn(*ToColumn({"a", "", "cc", "d"}), {2, 2})),
+              IsOk());
+  const std::vector<std::optional<int32_t>> counts = {5, std::nullopt};
+  EXPECT_THAT(group.AddVariable("count", {"day"}, *ToColumn(counts)), IsOk());
+  EXPECT_THAT(group.AddVariable("n", {}, Filled(*NdArray<double>::Create({}))), IsOk());
+  return dataset;
+}
+
 Conformance<Dataset> Datasets() {
   Conformance<Dataset> conformance;
-  conformance.values = {Dataset(), Posterior(Filled(*NdArray<double>::Create({3, 2})))};
+  const NdArray<const double> theta = Filled(*NdArray<double>::Create({3, 2}));
+  conformance.values = {Dataset(), Posterior(theta, *ToColumn({"Choate", "Deerfield"})), Journal()};
   conformance.max_corruptions = 1000;
   return conformance;
 }
@@ -282,7 +304,9 @@ Conformance<Dataset> SharedDatasets() {
   conformance.make_values = [](ShmPool& pool) -> absl::StatusOr<std::vector<Dataset>> {
     auto theta = NewSharedArray<double>(pool, {3, 2});
     if (!theta.ok()) return theta.status();
-    return std::vector<Dataset>{Posterior(Filled(*theta))};
+    auto schools = ToColumn({"Choate", "Deerfield"})->Copy(SharedMemory(pool));
+    if (!schools.ok()) return schools.status();
+    return std::vector<Dataset>{Posterior(Filled(*theta), *schools)};
   };
   conformance.copies = 0;
   conformance.echo_copies = 0;

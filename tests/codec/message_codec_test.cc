@@ -449,7 +449,7 @@ All MakeAll() {
 // Looks at every byte that an object leads to, so that a bad one shows.
 size_t Touch(const Object& object);
 size_t Touch(const Dataset& dataset) {
-  size_t bytes = dataset.DebugString().size();
+  size_t bytes = dataset.ToText().size();
   for (const DatasetGroup& group : dataset.groups()) {
     for (const auto* variables : {&group.coordinates(), &group.variables()}) {
       for (const DatasetVariable& variable : *variables) {

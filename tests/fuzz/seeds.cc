@@ -11,7 +11,9 @@
 #include <variant>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "slabpipe/codec/binding.h"
+#include "slabpipe/codec/column_builder.h"
 #include "slabpipe/codec/dataset.h"
 #include "slabpipe/codec/fixed_width.h"
 #include "slabpipe/codec/float16.h"
@@ -203,9 +205,32 @@ Dataset MakeDataset() {
   return dataset;
 }
 
+// Columns: of time, of two dimensions, of none, with a missing value; and one array twice.
+Dataset MakeJournal() {
+  Dataset dataset;
+  DatasetGroup& group = dataset.AddGroup("journal");
+  const std::vector<absl::Time> days = {absl::UnixEpoch(), absl::UnixEpoch() + absl::Hours(24)};
+  FUZZ_CHECK(group.AddCoordinate("day", *ToColumn(days)).ok(), "day");
+  FUZZ_CHECK(group.AddCoordinate("place", {}, ShapedColumn(*ToColumn({"Bergen"}), {})).ok(),
+             "place");
+  FUZZ_CHECK(group
+                 .AddVariable("note", {"day", "who"},
+                              ShapedColumn(*ToColumn({"a", "", "cc", "d"}), {2, 2}))
+                 .ok(),
+             "note");
+  const std::vector<std::optional<int32_t>> counts = {5, std::nullopt};
+  FUZZ_CHECK(group.AddVariable("count", {"day"}, *ToColumn(counts)).ok(), "count");
+  const AnyNdArray array = Array<float>({2, 2});
+  FUZZ_CHECK(group.AddVariable("x", {"day", "who"}, array).ok(), "x");
+  FUZZ_CHECK(group.AddVariable("y", {"day", "who"}, array).ok(), "y");
+  return dataset;
+}
+
 void AddDatasets(SeedWriter& writer) {
   writer.Add("dataset", "full", MakeDataset());
   writer.Add("dataset", "empty", Dataset());
+  writer.Add("dataset", "columns", MakeJournal());
+  writer.Add("dataset", "part", *MakeJournal().Slice("day", 1, -1, -1));
   Dataset groups;
   groups.AddGroup("a");
   groups.AddGroup("").attributes().Set("b", 1);

@@ -144,22 +144,39 @@ void WalkValue(const Value& value) {
 
 void WalkAttributes(const ValueMap& attributes) { WalkValue(Value(attributes)); }
 
+// Reads all texts of a column, and parts along each dimension.
+void WalkViews(const DatasetVariable& variable) {
+  CheckMisfit(variable.View<absl::string_view>().status());
+  const absl::StatusOr<std::vector<std::string>> texts = variable.Texts();
+  CheckMisfit(texts.status());
+  if (texts.ok()) FUZZ_CHECK(static_cast<int64_t>(texts->size()) == variable.size(), variable.name);
+  for (size_t axis = 0; axis < variable.dimensions.size(); ++axis) {
+    const std::string& dimension = variable.dimensions[axis];
+    const int64_t extent = variable.shape()[axis];
+    if (extent == 0) continue;
+    const auto last = variable.SelectAt(dimension, extent - 1);
+    // What is copied of a column may have become nonsense meanwhile.
+    FUZZ_CHECK(last.ok() || absl::IsDataLoss(last.status()), last.status().ToString());
+    const auto first = variable.Slice(dimension, 0, 1);
+    FUZZ_CHECK(first.ok() || absl::IsDataLoss(first.status()), first.status().ToString());
+    if (last.ok() && first.ok()) FUZZ_CHECK(last->size() == first->size(), variable.name);
+  }
+}
+
 void WalkVariable(const DatasetGroup& group, const DatasetVariable& variable) {
   WalkAttributes(variable.attributes);
-  const std::vector<int64_t> shape = variable.shape();
+  const Extents& shape = variable.shape();
   FUZZ_CHECK(shape.size() == variable.dimensions.size(), variable.name);
   for (size_t axis = 0; axis < shape.size(); ++axis) {
     FUZZ_CHECK(group.Extent(variable.dimensions[axis]) == shape[axis], variable.name);
   }
   CheckMisfit(variable.Array<const float>().status());
   if (variable.array() != nullptr) WalkArray(*variable.array());
-  if (variable.labels() != nullptr) {
-    for (const std::string& label : *variable.labels()) ReadBytes(label.data(), label.size());
-  }
+  WalkViews(variable);
 }
 
 void WalkDataset(const Dataset& dataset) {
-  sink = dataset.DebugString().size();
+  sink = dataset.ToText().size();
   WalkAttributes(dataset.attributes());
   for (const DatasetGroup& group : dataset.groups()) {
     FUZZ_CHECK(dataset.FindGroup(group.name()) == &group, group.name());
