@@ -5,6 +5,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "slabpipe/codec/codec_limits.h"
 #include "slabpipe/codec/column_wire.h"
 #include "slabpipe/codec/ndarray_wire.h"
 #include "slabpipe/codec/value_wire.h"
@@ -51,7 +52,8 @@ class DatasetReader::GroupReader {
   absl::Status ReadVariables(capnp::List<Variable>::Reader in, bool coordinates);
   absl::Status ReadVariable(Variable::Reader in, bool coordinate);
   absl::StatusOr<const Form*> FormAt(size_t number);
-  absl::StatusOr<Form> ReadForm(schemas::Dataset::Form::Reader in) const;
+  absl::StatusOr<Form> ReadForm(schemas::Dataset::Form::Reader in);
+  absl::Status CountNames(capnp::List<uint32_t>::Reader numbers);
   absl::StatusOr<VariableData> ReadData(Variable::Reader in, const Form& form);
   absl::StatusOr<VariableData> ReadArray(Variable::Reader in, const Form& form);
   absl::StatusOr<VariableData> ReadColumn(uint64_t number, const Form& form) const;
@@ -142,20 +144,33 @@ absl::StatusOr<const DatasetReader::GroupReader::Form*> DatasetReader::GroupRead
   return &*form;
 }
 
+// Otherwise a long name, sent once, could be copied for each of many forms.
+absl::Status DatasetReader::GroupReader::CountNames(capnp::List<uint32_t>::Reader numbers) {
+  for (const uint32_t number : numbers) {
+    if (number >= dimensions_.size()) return NoSuch("dimensions", number, dimensions_.size());
+    dataset_.name_bytes_ += dimensions_[number].name.size();
+    if (dataset_.name_bytes_ > kMaxValueBytes) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "dimensions: the names of all forms are longer than ", kMaxValueBytes, " bytes"));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<DatasetReader::GroupReader::Form> DatasetReader::GroupReader::ReadForm(
-    schemas::Dataset::Form::Reader in) const {
+    schemas::Dataset::Form::Reader in) {
   const auto numbers = in.getDimensions();
   if (numbers.size() > kMaxRank) {
     return absl::InvalidArgumentError(
         absl::StrCat("dimensions: there are ", numbers.size(), ", at most ", kMaxRank));
   }
+  if (absl::Status status = CountNames(numbers); !status.ok()) return status;
   std::vector<std::string> names;
   Form form = {.dimensions = {},
                .shape = {},
                .element_kind = static_cast<unsigned>(in.getElementType()),
                .element_bytes = in.getElementBytes()};
   for (const uint32_t number : numbers) {
-    if (number >= dimensions_.size()) return NoSuch("dimensions", number, dimensions_.size());
     names.push_back(dimensions_[number].name);
     form.shape.push_back(dimensions_[number].extent);
   }
@@ -194,7 +209,6 @@ absl::StatusOr<VariableData> DatasetReader::GroupReader::ReadArray(Variable::Rea
   if (data.isStrided()) {
     byte_offset = data.getStrided();
     layout.shape = form.shape;
-    // Many may be sent; there are only so many to be read.
     const auto strides = in.getDetails().getStrides();
     if (strides.size() != form.shape.size()) {
       return absl::InvalidArgumentError(

@@ -35,6 +35,7 @@ class DatasetReader {
   Decoder& decoder_;
   std::vector<TableColumn> columns_;
   std::vector<std::optional<Buffer>> blocks_;  // those that were asked for
+  size_t name_bytes_ = 0;                      // of the dimensions of all forms
 };
 
 }  // namespace slabpipe

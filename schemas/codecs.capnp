@@ -143,7 +143,8 @@ struct Dataset {
   struct Form {
     # What variables of a group have in common.
     dimensions @0 :List(UInt32);
-    # Numbers in the group's list, each once; at most 32. Their extents are the shape.
+    # Numbers in the group's list, each once; at most 32. Their extents are the shape. Their names have at most 2^28 bytes, in all
+    # forms of the dataset together.
     elementType @1 :ElementType;
     # Of arrays; means nothing for columns, as the next one.
     elementBytes @2 :UInt32;

@@ -127,7 +127,7 @@ std::string TrafficReport(const Dataset& fit, const slabpipe::SessionStats& befo
   const slabpipe::ShmPoolStats& now = after.pool;
   const slabpipe::ShmPoolStats& then = before.pool;
   return absl::StrFormat(
-      "to the worker    %d arrays, %d bytes; %d copies, into %d slab(s)\n"
+      "to the worker    %d values, %d bytes; %d copies, into %d slab(s)\n"
       "from the worker  %d arrays, %.1f MB, %d of them read where they were written, in %d "
       "segments; %d copies\n"
       "the call         %s, sampling included\n",

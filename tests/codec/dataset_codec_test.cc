@@ -377,6 +377,16 @@ TEST_F(DatasetCodecTest, DimensionsThatBreakTheRulesAreRefused) {
                                        HasSubstr("dimensions: there are 33, at most 32"))));
 }
 
+TEST_F(DatasetCodecTest, ALongNameIsNotCopiedForEachForm) {
+  EXPECT_THAT(Attack([](Metadata::Builder d) {
+                Posterior(d).getDimensions()[0].setName(std::string(9 << 20, 'x').c_str());
+                auto list = FormOf(d, Theta(d)).initDimensions(32);
+                for (unsigned i = 0; i < list.size(); ++i) list.set(i, 0);
+              }),
+              StatusIs(kInvalid, AllOf(HasSubstr("variable 'theta'"),
+                                       HasSubstr("names of all forms are longer than"))));
+}
+
 TEST_F(DatasetCodecTest, FormsThatAreNotThereAreRefused) {
   EXPECT_THAT(Attack([](Metadata::Builder d) { Theta(d).setForm(99); }),
               StatusIs(kInvalid, AllOf(HasSubstr("group 'posterior': variable 'theta': form: "),
