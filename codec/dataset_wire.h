@@ -44,8 +44,8 @@ class DatasetColumns {
 };
 
 // Which arrays of a dataset are referred to where they lie in shared memory, and where the others
-// are copied to, in one block for all. What is the same view of the same memory is copied once. Made
-// twice, when the dataset is prepared and when it is encoded. Borrows the dataset.
+// are copied to, in one block for all. What is the same view of the same memory is copied once.
+// Made twice, when the dataset is prepared and when it is encoded. Borrows the dataset.
 class DatasetArrays {
  public:
   // Whether a buffer need not be copied. The same answer for the same buffer.

@@ -74,7 +74,8 @@ class LabelIndex {
   mutable std::once_flag once_;
   mutable absl::Status status_;
   mutable KeyReader reader_;
-  mutable absl::flat_hash_map<Key, int64_t, KeyHash> positions_;  // below 0: it comes more than once
+  mutable absl::flat_hash_map<Key, int64_t, KeyHash>
+      positions_;  // below 0: it comes more than once
   mutable bool ascending_ = true;
 };
 

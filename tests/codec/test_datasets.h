@@ -14,9 +14,9 @@ namespace slabpipe::tests {
 // first, first + 1, ... in private memory.
 NdArray<double> Counting(absl::Span<const int64_t> shape, double first = 0);
 
-// Two groups, with all that a dataset can have: coordinates of text, numbers and time, one along two
-// dimensions and one along none; arrays of rank 0 to 3; columns with missing values and categories;
-// attributes of all three kinds.
+// Two groups, with all that a dataset can have: coordinates of text, numbers and time, one along
+// two dimensions and one along none; arrays of rank 0 to 3; columns with missing values and
+// categories; attributes of all three kinds.
 //
 //   posterior (chain: 2, draw: 4, school: 3)      observed_data (school: 3, day: 2)
 //     * school  text                                 * day    timestamp[s, UTC]
