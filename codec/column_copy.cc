@@ -368,11 +368,26 @@ bool AllTheSame(absl::Span<const std::shared_ptr<const ColumnData>> dictionaries
   });
 }
 
-// The order of ordered categories means something: merging must keep that of each dictionary.
+// Where order means something, one dictionary must have all categories, and the others some of them
+// in its order: no order is made up. It becomes the first.
+void PutLargestFirst(Dictionaries& dictionaries) {
+  const auto largest =
+      std::max_element(dictionaries.distinct.begin(), dictionaries.distinct.end(),
+                       [](const auto& a, const auto& b) { return a->length < b->length; });
+  const auto at = static_cast<size_t>(largest - dictionaries.distinct.begin());
+  std::swap(dictionaries.distinct[0], dictionaries.distinct[at]);
+  for (size_t& of_window : dictionaries.of_window) {
+    of_window = of_window == at ? 0 : of_window == 0 ? at : of_window;
+  }
+}
+
 absl::Status CheckOrder(const MergedCategories& merged) {
   for (const std::vector<int64_t>& map : merged.map) {
-    if (std::is_sorted(map.begin(), map.end())) continue;
-    return absl::InvalidArgumentError("ordered categories come in different orders");
+    if (std::is_sorted(map.begin(), map.end()) && merged.windows.size() == merged.map[0].size()) {
+      continue;
+    }
+    return absl::InvalidArgumentError(
+        "ordered categories differ, and none of them has the order of all");
   }
   return absl::OkStatus();
 }
@@ -398,6 +413,7 @@ absl::Status Copier::CopyDictionary(Windows windows, ColumnData& to) {
     absl::Status status = MakePrivate(dictionaries.distinct);
     if (!status.ok()) return InContext("categories", status);
   }
+  if (to.type.ordered()) PutLargestFirst(dictionaries);
   MergedCategories merged;
   const bool same = AllTheSame(dictionaries.distinct);
   if (same) {

@@ -54,7 +54,8 @@ class ColumnMemory {
 // each once, in order of appearance, and the indices changed accordingly. What other processes can
 // still write is read once and checked as copied: DATA_LOSS if it makes no sense any more.
 // INVALID_ARGUMENT if there is no column, the types differ, categories do that are neither text nor
-// of a fixed width, or ordered categories come in different orders; OUT_OF_RANGE if the texts or lists are more than 32-bit offsets can count,
+// of a fixed width, or ordered categories
+// do and none of them has the order of all; OUT_OF_RANGE if the texts or lists are more than 32-bit offsets can count,
 // the categories more than their indices can, or the rows too many; RESOURCE_EXHAUSTED.
 absl::StatusOr<Column> Concatenate(absl::Span<const Column> columns, BufferSource source);
 absl::StatusOr<Column> Concatenate(absl::Span<const Column> columns, ColumnMemory& memory);

@@ -8,11 +8,24 @@
 namespace slabpipe {
 namespace {
 
+bool HasBytes(const ColumnData& data) {
+  return std::any_of(data.buffers.begin(), data.buffers.end(),
+                     [](const ColumnBuffer& buffer) { return buffer.size_bytes > 0; }) ||
+         std::any_of(data.children.begin(), data.children.end(),
+                     [](const auto& child) { return HasBytes(*child); });
+}
+
 // A column has as many values as its shape says. (An array can't be otherwise.)
 absl::Status CheckData(const VariableData& data) {
   const ShapedColumn* column = std::get_if<ShapedColumn>(&data);
   if (column == nullptr) return absl::OkStatus();
   if (absl::Status status = CheckShape(column->shape, 1); !status.ok()) return status;
+  // A few bytes could say so many of them that no loop ever ends.
+  constexpr int64_t kMostWithoutBytes = int64_t{1} << 20;
+  if (column->values.size() > kMostWithoutBytes && !HasBytes(*column->values.data())) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        column->values.size(), " values that take no bytes, at most ", kMostWithoutBytes));
+  }
   if (ElementCount(column->shape) == column->values.size()) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat("its shape is ", ShapeName(column->shape),
                                                  ", but it has ", column->values.size(),
@@ -73,7 +86,9 @@ absl::Status DatasetGroup::AddCoordinate(std::string name, Dimensions dimensions
 
 absl::Status DatasetGroup::InGroup(const DatasetVariable& variable,
                                    const absl::Status& status) const {
-  return InContext(absl::StrCat("variable '", variable.name, "' of group '", name_, "'"), status);
+  return InContext(absl::StrCat("variable '", internal::NameInError(variable.name), "' of group '",
+                                internal::NameInError(name_), "'"),
+                   status);
 }
 
 absl::Status DatasetGroup::CheckDimensions(const DatasetVariable& variable) const {
@@ -83,7 +98,16 @@ absl::Status DatasetGroup::CheckDimensions(const DatasetVariable& variable) cons
     return absl::InvalidArgumentError(absl::StrCat("its shape is ", ShapeName(shape),
                                                    ", but it names ", names.size(), " dimensions"));
   }
+  // Variables along the same dimensions, of which there may be many, share their names.
+  if (&names.names() == &checked_dimensions_.names() && shape == checked_shape_) {
+    return absl::OkStatus();
+  }
   for (size_t axis = 0; axis < shape.size(); ++axis) {
+    if (names[axis].size() > kMaxDimensionNameBytes) {
+      return absl::InvalidArgumentError(absl::StrCat("the name of a dimension has at most ",
+                                                     kMaxDimensionNameBytes, " bytes, not ",
+                                                     names[axis].size()));
+    }
     if (*names.Axis(names[axis]) != axis) {
       return absl::InvalidArgumentError(absl::StrCat("dimension '", names[axis], "' comes twice"));
     }
@@ -97,20 +121,41 @@ absl::Status DatasetGroup::CheckDimensions(const DatasetVariable& variable) cons
   return absl::OkStatus();
 }
 
+// No coordinate has the name of a dimension that it is not along.
+absl::Status DatasetGroup::CheckNames(bool coordinate, const DatasetVariable& variable) const {
+  if (coordinate && !variable.is_along_its_name() && Extent(variable.name) >= 0) {
+    return absl::InvalidArgumentError(
+        "there is a dimension of that name, and this coordinate is not along it alone");
+  }
+  for (const std::string& name : variable.dimensions) {
+    const DatasetVariable* known = FindIn(true, name);
+    if (known == nullptr || known->is_along_its_name()) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("there is a coordinate '", internal::NameInError(name),
+                     "' that is not along the dimension of its name, which this one would bring"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status DatasetGroup::Add(bool coordinate, DatasetVariable variable) {
   absl::Status status = CheckData(variable.data);
   if (status.ok()) status = CheckDimensions(variable);
   if (!status.ok()) return InGroup(variable, status);
   if (coordinate && variable.dimensions.size() > 1 && variable.dimensions.Axis(variable.name)) {
-    return InGroup(variable, absl::InvalidArgumentError(absl::StrCat(
-                                 "a coordinate along the dimension of its name has no other, but ",
-                                 "this one has ", variable.dimensions.Describe())));
+    return InGroup(variable,
+                   absl::InvalidArgumentError(absl::StrCat(
+                       "a coordinate along the dimension of its name has no other, but ",
+                       "this one has ", internal::NameInError(variable.dimensions.Describe()))));
+  }
+  if (absl::Status status = CheckNames(coordinate, variable); !status.ok()) {
+    return InGroup(variable, status);
   }
   std::deque<DatasetVariable>& list = coordinate ? coordinates_ : variables_;
   const bool fresh = places_.try_emplace(variable.name, Place{coordinate, list.size()}).second;
   if (!fresh) {
-    return absl::AlreadyExistsError(absl::StrCat(
-        "group '", name_, "' has a variable or coordinate '", variable.name, "' already"));
+    return absl::AlreadyExistsError(
+        absl::StrCat("group '", internal::NameInError(name_), "' has a variable or coordinate '",
+                     internal::NameInError(variable.name), "' already"));
   }
   for (size_t axis = 0; axis < variable.dimensions.size(); ++axis) {
     const std::string& name = variable.dimensions[axis];
@@ -121,6 +166,8 @@ absl::Status DatasetGroup::Add(bool coordinate, DatasetVariable variable) {
     labels_.emplace(variable.name, std::make_shared<const LabelIndex>(variable.data));
   }
   list.push_back(std::move(variable));
+  checked_dimensions_ = list.back().dimensions;
+  checked_shape_ = list.back().shape();
   return absl::OkStatus();
 }
 

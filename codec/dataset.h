@@ -20,7 +20,8 @@
 //
 // An *index coordinate* has the name of its only dimension: its values are that dimension's labels.
 // Other coordinates are along any dimensions of the group, or along none: so does Select leave the
-// label that was selected. A dimension without an index coordinate has its positions as labels.
+// label that was selected. A coordinate that has the name of a dimension is along it. A dimension
+// without an index coordinate has its positions as labels.
 
 #ifndef SLABPIPE_CODEC_DATASET_H_
 #define SLABPIPE_CODEC_DATASET_H_
@@ -51,6 +52,9 @@ namespace slabpipe {
 // Texts along one dimension.
 using Labels = std::vector<std::string>;
 
+// The name of a dimension has at most so many bytes: each of many variables may look at it.
+inline constexpr size_t kMaxDimensionNameBytes = 255;
+
 struct DatasetDimension {
   std::string name;
   int64_t extent = 0;
@@ -80,8 +84,8 @@ class DatasetGroup {
   int64_t Extent(absl::string_view dimension) const;
 
   // A data variable: an array, or a column. INVALID_ARGUMENT if there are not as many dimensions as
-  // axes, a dimension comes twice or has another extent already, or a column has not as many values
-  // as its shape says; ALREADY_EXISTS if the name is taken.
+  // axes, a dimension comes twice, has another extent already or a name that is too long, or a
+  // column has not as many values as its shape says; ALREADY_EXISTS if the name is taken.
   absl::Status AddVariable(std::string name, Dimensions dimensions, VariableData data,
                            ValueMap attributes = {});
   // An index coordinate: labels along the dimension of the same name; they have one axis. Errors as
@@ -131,6 +135,7 @@ class DatasetGroup {
   // The dimensions in the order of those of the same names, if all are among these.
   void OrderDimensions(const std::vector<DatasetDimension>& order);
   absl::Status CheckDimensions(const DatasetVariable& variable) const;
+  absl::Status CheckNames(bool coordinate, const DatasetVariable& variable) const;
   // NOT_FOUND if there is none of that name.
   absl::Status CheckDimension(absl::string_view name) const;
   absl::Status InGroup(const DatasetVariable& variable, const absl::Status& status) const;
@@ -149,6 +154,9 @@ class DatasetGroup {
   // Of the dimensions with an index coordinate. Copies share them.
   absl::flat_hash_map<std::string, std::shared_ptr<const LabelIndex>> labels_;
   ValueMap attributes_;
+  // Of the variable that was checked last.
+  Dimensions checked_dimensions_;
+  Extents checked_shape_;
 };
 
 // Thread-compatible. A value; copies share the arrays.

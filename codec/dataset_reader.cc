@@ -94,6 +94,10 @@ absl::Status DatasetReader::GroupReader::ReadDimensions() {
       return absl::InvalidArgumentError(
           absl::StrCat("dimensions: the name '", *name, "' comes twice"));
     }
+    if (name->size() > kMaxDimensionNameBytes) {
+      return absl::InvalidArgumentError(absl::StrCat("dimensions: a name of ", name->size(),
+                                                     " bytes, at most ", kMaxDimensionNameBytes));
+    }
     if (in.getExtent() < 0) {
       return absl::InvalidArgumentError(
           absl::StrCat("dimension '", *name, "': extent ", in.getExtent(), " is negative"));
@@ -129,7 +133,9 @@ absl::Status DatasetReader::GroupReader::ReadVariable(Variable::Reader in, bool 
   absl::StatusOr<VariableData> data = ReadData(in, **form);
   if (!data.ok()) return internal::InVariable(variable.name, data.status());
   variable.data = *std::move(data);
-  return group_.Add(coordinate, std::move(variable));
+  absl::Status added = group_.Add(coordinate, std::move(variable));
+  // What can't be done to a group of one's own is nonsense in a message.
+  return added.ok() ? added : absl::Status(absl::StatusCode::kInvalidArgument, added.message());
 }
 
 absl::StatusOr<const DatasetReader::GroupReader::Form*> DatasetReader::GroupReader::FormAt(
@@ -248,11 +254,13 @@ absl::Status DatasetReader::ReadGroups(schemas::Dataset::Reader in, Dataset& dat
     absl::StatusOr<std::string> name = ReadName(group.getName(), "a group's name");
     if (!name.ok()) return name.status();
     if (dataset.FindGroup(*name) != nullptr) {
-      return absl::InvalidArgumentError(absl::StrCat("group '", *name, "' comes twice"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("group '", internal::NameInError(*name), "' comes twice"));
     }
     DatasetGroup& target = dataset.AddGroup(*name);
     absl::Status status = GroupReader(*this, group, target).Read();
-    if (!status.ok()) return InContext(absl::StrCat("group '", *name, "'"), status);
+    if (!status.ok())
+      return InContext(absl::StrCat("group '", internal::NameInError(*name), "'"), status);
   }
   return absl::OkStatus();
 }

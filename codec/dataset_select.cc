@@ -17,7 +17,7 @@ std::string SomeNames(const List& list, Name name_of) {
   constexpr size_t kShown = 20;
   std::vector<std::string> names;
   for (size_t i = 0; i < std::min(list.size(), kShown); ++i) {
-    names.push_back(absl::StrCat("'", name_of(list[i]), "'"));
+    names.push_back(absl::StrCat("'", internal::NameInError(name_of(list[i])), "'"));
   }
   if (names.empty()) return "none";
   return absl::StrCat(absl::StrJoin(names, ", "),
@@ -43,7 +43,9 @@ absl::StatusOr<int64_t> PositionIn(int64_t extent, const Cell& label) {
 
 absl::Status DatasetGroup::InDimension(absl::string_view dimension,
                                        const absl::Status& status) const {
-  return InContext(absl::StrCat("dimension '", dimension, "' of group '", name_, "'"), status);
+  return InContext(absl::StrCat("dimension '", internal::NameInError(dimension), "' of group '",
+                                internal::NameInError(name_), "'"),
+                   status);
 }
 
 absl::StatusOr<int64_t> DatasetGroup::PositionOf(absl::string_view dimension,
@@ -74,14 +76,25 @@ absl::StatusOr<LabelRange> DatasetGroup::RangeOf(absl::string_view dimension, co
 absl::StatusOr<DatasetGroup> DatasetGroup::ViewAll(absl::string_view dimension, View view) const {
   DatasetGroup part(name_);
   part.attributes_ = attributes_;
+  // Variables along the same dimensions share their names here, too.
+  absl::flat_hash_map<const void*, Dimensions> left;
   for (const bool coordinates : {true, false}) {
     for (const DatasetVariable& variable : coordinates ? coordinates_ : variables_) {
       absl::Status added;
       if (!variable.dimensions.Axis(dimension).has_value()) {
         added = part.Add(coordinates, variable);
+        // And indices that are there already.
+        const auto labels = labels_.find(variable.name);
+        if (added.ok() && coordinates && labels != labels_.end()) {
+          part.labels_[variable.name] = labels->second;
+        }
       } else {
         absl::StatusOr<DatasetVariable> seen = view(variable);
-        if (!seen.ok()) return InContext(absl::StrCat("group '", name_, "'"), seen.status());
+        if (!seen.ok())
+          return InContext(absl::StrCat("group '", internal::NameInError(name_), "'"),
+                           seen.status());
+        const void* names = &variable.dimensions.names();
+        seen->dimensions = left.try_emplace(names, seen->dimensions).first->second;
         added = part.Add(coordinates, *std::move(seen));
       }
       if (!added.ok()) return added;
@@ -94,7 +107,8 @@ absl::StatusOr<DatasetGroup> DatasetGroup::ViewAll(absl::string_view dimension, 
 absl::Status DatasetGroup::CheckDimension(absl::string_view dimension) const {
   if (Extent(dimension) >= 0) return absl::OkStatus();
   return absl::NotFoundError(absl::StrCat(
-      "group '", name_, "' has no dimension '", dimension, "', but ",
+      "group '", internal::NameInError(name_), "' has no dimension '",
+      internal::NameInError(dimension), "', but ",
       SomeNames(dimensions_, [](const DatasetDimension& known) { return known.name; })));
 }
 

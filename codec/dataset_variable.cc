@@ -2,8 +2,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "slabpipe/codec/column_copy.h"
 #include "slabpipe/codec/fixed_width.h"
 #include "slabpipe/codec/models.h"
+#include "slabpipe/codec/text_width.h"
 
 namespace slabpipe {
 namespace {
@@ -14,8 +16,13 @@ using Names = std::vector<std::string>;
 
 namespace internal {
 
+std::string NameInError(absl::string_view name) {
+  constexpr size_t kWidth = 80;
+  return PrintableText(name, kWidth);
+}
+
 absl::Status InVariable(absl::string_view name, const absl::Status& status) {
-  return InContext(absl::StrCat("variable '", name, "'"), status);
+  return InContext(absl::StrCat("variable '", NameInError(name), "'"), status);
 }
 
 absl::Status NoArray(const DatasetVariable& variable) {
@@ -85,8 +92,12 @@ absl::StatusOr<Names> DatasetVariable::Texts() const {
     if (!texts.ok()) return internal::InVariable(name, texts.status());
     return texts;
   }
-  absl::StatusOr<ColumnView<absl::string_view>> view = View<absl::string_view>();
-  if (!view.ok()) return view.status();
+  if (absl::Status wrong = View<absl::string_view>().status(); !wrong.ok()) return wrong;
+  // SUBTLE: offsets that another process changes could have each row show all of the content.
+  const absl::StatusOr<Column> pinned = PinIndices(*column());
+  if (!pinned.ok()) return internal::InVariable(name, pinned.status());
+  const absl::StatusOr<ColumnView<absl::string_view>> view = pinned->As<absl::string_view>();
+  if (!view.ok()) return internal::InVariable(name, view.status());
   Names texts;
   for (int64_t row = 0; row < view->size(); ++row) {
     const std::optional<absl::string_view> text = (*view)[row];

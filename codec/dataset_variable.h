@@ -48,6 +48,9 @@ class Dimensions {
   Dimensions() : Dimensions(std::vector<std::string>()) {}
   Dimensions(std::vector<std::string> names);
   Dimensions(std::initializer_list<absl::string_view> names);
+  // Moving copies: what is left has its names.
+  Dimensions(const Dimensions&) = default;
+  Dimensions& operator=(const Dimensions&) = default;
 
   const std::vector<std::string>& names() const { return *names_; }
   size_t size() const { return names_->size(); }
@@ -110,12 +113,12 @@ struct DatasetVariable {
   template <typename T>
   absl::StatusOr<ColumnView<T>> View() const;
   // Copies of the texts of a column or an array, in row-major order. INVALID_ARGUMENT if it holds
-  // something else, or one is missing.
+  // something else, or one is missing; DATA_LOSS if another process has made nonsense of them.
   absl::StatusOr<std::vector<std::string>> Texts() const;
 
   // Views, with the name and attributes of this variable. NOT_FOUND if it has no such dimension. Of
   // a column with several dimensions, what is not one piece of its rows is copied, into private
-  // memory: RESOURCE_EXHAUSTED.
+  // memory: RESOURCE_EXHAUSTED, also for more than 2^24 pieces; DATA_LOSS as Column::Copy.
   //
   // What lies at `position`, without that dimension. OUT_OF_RANGE.
   absl::StatusOr<DatasetVariable> SelectAt(absl::string_view dimension, int64_t position) const;
@@ -132,6 +135,8 @@ struct DatasetVariable {
 // Implementation details only below this line.
 
 namespace internal {
+// As it is shown in an error: its beginning, on one line.
+std::string NameInError(absl::string_view name);
 absl::Status InVariable(absl::string_view name, const absl::Status& status);
 absl::Status NoArray(const DatasetVariable& variable);
 absl::Status NoColumn(const DatasetVariable& variable);

@@ -19,40 +19,47 @@ struct Places {
   int64_t step;
 };
 
-// The rows at `places` of an axis, with all that lies along the others: pieces of the column, those
-// that touch joined. One piece is a view.
+// The rows at some places of an axis, with all that lies along the others: pieces of the column,
+// those that touch joined. One piece is a view.
 class PieceTaker {
  public:
   explicit PieceTaker(const Column& column) : column_(column) {}
 
   void Add(int64_t begin, int64_t length) {
-    if (length_ > 0 && begin != begin_ + length_) Finish();
-    if (length_ == 0) begin_ = begin;
-    length_ += length;
+    if (!pieces_.empty() && pieces_.back().end == begin) {
+      pieces_.back().end += length;
+    } else if (length > 0) {
+      pieces_.push_back({begin, begin + length});
+    }
   }
-  absl::StatusOr<Column> Take() {
-    if (pieces_.empty()) return column_.Slice(begin_, begin_ + length_);
-    Finish();
-    return Concatenate(pieces_, &Buffer::Allocate);
+  absl::StatusOr<Column> Take() const {
+    if (pieces_.empty()) return column_.Slice(0, 0);
+    if (pieces_.size() == 1) return column_.Slice(pieces_[0].begin, pieces_[0].end);
+    // SUBTLE: offsets that another process changes could have each piece be all of the content.
+    const absl::StatusOr<Column> pinned = PinIndices(column_);
+    if (!pinned.ok()) return pinned.status();
+    std::vector<Column> columns;
+    for (const Piece& piece : pieces_) columns.push_back(*pinned->Slice(piece.begin, piece.end));
+    return Concatenate(columns, &Buffer::Allocate);
   }
+  bool too_many() const { return pieces_.size() > kMostPieces; }
 
  private:
-  void Finish() {
-    pieces_.push_back(*column_.Slice(begin_, begin_ + length_));
-    length_ = 0;
-  }
+  static constexpr size_t kMostPieces = size_t{1} << 24;
+  struct Piece {
+    int64_t begin;
+    int64_t end;
+  };
 
   const Column& column_;
-  std::vector<Column> pieces_;
-  int64_t begin_ = 0;
-  int64_t length_ = 0;
+  std::vector<Piece> pieces_;
 };
 
-// `position_of(i)` for i from 0 to `count` are the positions. REQUIRES: they are inside the axis,
-// and the column has as many values as its shape says.
+// `position_of(i)` for i from 0 to `count` are the positions, `consecutive` if each is the next.
+// REQUIRES: they are inside the axis, and the column has as many values as its shape says.
 template <typename F>
 absl::StatusOr<ShapedColumn> TakeRows(const ShapedColumn& from, size_t axis, int64_t count,
-                                      F position_of) {
+                                      bool consecutive, F position_of) {
   Extents shape = from.shape;
   shape[axis] = count;
   PieceTaker taker(from.values);
@@ -60,9 +67,13 @@ absl::StatusOr<ShapedColumn> TakeRows(const ShapedColumn& from, size_t axis, int
     const absl::Span<const int64_t> extents = from.shape;
     const int64_t outer = ElementCount(extents.subspan(0, axis));
     const int64_t inner = ElementCount(extents.subspan(axis + 1));
+    const int64_t steps = consecutive ? 1 : count, length = consecutive ? count * inner : inner;
     for (int64_t row = 0; row < outer; ++row) {
-      for (int64_t i = 0; i < count; ++i) {
-        taker.Add((row * extents[axis] + position_of(i)) * inner, inner);
+      for (int64_t i = 0; i < steps; ++i) {
+        taker.Add((row * extents[axis] + position_of(i)) * inner, length);
+        if (taker.too_many()) {
+          return absl::ResourceExhaustedError("a part of a column that has too many pieces");
+        }
       }
     }
   }
@@ -108,7 +119,7 @@ absl::StatusOr<VariableData> DataAt(const VariableData& data, size_t axis, Place
     return *std::move(view);
   }
   absl::StatusOr<ShapedColumn> column =
-      TakeRows(std::get<ShapedColumn>(data), axis, places.count,
+      TakeRows(std::get<ShapedColumn>(data), axis, places.count, places.step == 1,
                [&](int64_t i) { return places.begin + i * places.step; });
   if (!column.ok()) return column.status();
   return *std::move(column);
@@ -117,8 +128,9 @@ absl::StatusOr<VariableData> DataAt(const VariableData& data, size_t axis, Place
 absl::StatusOr<size_t> AxisOf(const DatasetVariable& variable, absl::string_view dimension) {
   if (const std::optional<size_t> axis = variable.dimensions.Axis(dimension)) return *axis;
   return internal::InVariable(
-      variable.name, absl::NotFoundError(absl::StrCat("it has no dimension '", dimension, "', but ",
-                                                      variable.dimensions.Describe())));
+      variable.name, absl::NotFoundError(absl::StrCat(
+                         "it has no dimension '", internal::NameInError(dimension), "', but ",
+                         internal::NameInError(variable.dimensions.Describe()))));
 }
 
 absl::Status Outside(const DatasetVariable& variable, absl::string_view dimension, int64_t position,
@@ -145,6 +157,7 @@ absl::StatusOr<Places> PlacesOf(absl::string_view dimension, int64_t extent, int
   const int64_t count =
       distance == 0 ? 0
                     : static_cast<int64_t>((static_cast<uint64_t>(distance) - 1) / magnitude + 1);
+  if (count == 0) return Places{0, 0, 1};
   // Where no second place is reached, the step must not overflow.
   return Places{begin, count, count > 1 ? step : 1};
 }
@@ -205,9 +218,9 @@ absl::StatusOr<DatasetVariable> DatasetVariable::Take(absl::string_view dimensio
     if (!elements.ok()) return internal::InVariable(name, elements.status());
     taken = *std::move(elements);
   } else {
-    absl::StatusOr<ShapedColumn> rows =
-        TakeRows(std::get<ShapedColumn>(data), *axis, static_cast<int64_t>(positions.size()),
-                 [&](int64_t i) { return positions[static_cast<size_t>(i)]; });
+    absl::StatusOr<ShapedColumn> rows = TakeRows(
+        std::get<ShapedColumn>(data), *axis, static_cast<int64_t>(positions.size()),
+        /*consecutive=*/false, [&](int64_t i) { return positions[static_cast<size_t>(i)]; });
     if (!rows.ok()) return internal::InVariable(name, rows.status());
     taken = *std::move(rows);
   }

@@ -3,6 +3,7 @@
 #include <optional>
 #include <tuple>
 
+#include "absl/hash/hash.h"
 #include "slabpipe/codec/ndarray_wire.h"
 
 namespace slabpipe {
@@ -15,8 +16,8 @@ size_t AlignmentInBlock(const AnyNdArray& array) {
 }
 
 bool SameView(const AnyNdArray& a, const AnyNdArray& b) {
-  return a.element_bytes() == b.element_bytes() && a.shape() == b.shape() &&
-         a.strides() == b.strides();
+  return a.origin() == b.origin() && a.element_bytes() == b.element_bytes() &&
+         a.shape() == b.shape() && a.strides() == b.strides();
 }
 
 }  // namespace
@@ -65,7 +66,9 @@ int DatasetArrays::ReferredTo(const AnyNdArray& array, CanRefer can_refer, size_
 }
 
 void DatasetArrays::AddCopy(const AnyNdArray& array) {
-  const auto [known, fresh] = copies_.try_emplace(array.origin(), &array, 0);
+  const size_t key =
+      absl::HashOf(array.origin(), array.element_bytes(), array.shape(), array.strides());
+  const auto [known, fresh] = copies_.try_emplace(key, &array, 0);
   if (!fresh && SameView(*known->second.first, array)) {
     places_.push_back({.byte_offset = known->second.second, .copied = true, .again = true});
     return;

@@ -89,7 +89,7 @@ class DatasetArrays {
   std::vector<const Buffer*> referred_;
   absl::flat_hash_map<BlockKey, int> referred_index_;
   // Of what is copied: by its origin, the array and its place.
-  absl::flat_hash_map<const std::byte*, std::pair<const AnyNdArray*, uint64_t>> copies_;
+  absl::flat_hash_map<size_t, std::pair<const AnyNdArray*, uint64_t>> copies_;  // by a hash
   size_t copied_bytes_ = 0;
 };
 

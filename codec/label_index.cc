@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <concepts>
+#include <memory>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "absl/hash/hash.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "slabpipe/codec/column_copy.h"
 #include "slabpipe/codec/fixed_width.h"
 #include "slabpipe/codec/float16.h"
 #include "slabpipe/codec/variable_text.h"
@@ -92,6 +94,17 @@ bool IsBelow(const Key& a, const Key& b) {
   return ClassOf(a) == KeyClass::kNumber ? NumberOf(a) < NumberOf(b) : a < b;
 }
 
+// Of bytes or text of a fixed width. Nothing where it is no text.
+std::optional<Key> FixedKey(const AnyNdArray& labels, int64_t position) {
+  const std::byte* element = labels.origin() + position * labels.strides()[0];
+  if (labels.element_type().kind() == ElementType::kBytes) {
+    return KeyOf(ReadFixedBytes({reinterpret_cast<const char*>(element), labels.element_bytes()}));
+  }
+  const absl::StatusOr<std::string> text =
+      ReadFixedText({reinterpret_cast<const char32_t*>(element), labels.element_bytes() / 4});
+  return text.ok() ? KeyOf(absl::string_view(*text)) : std::nullopt;
+}
+
 absl::Status NoLabels(absl::string_view type) {
   return absl::InvalidArgumentError(
       absl::StrCat("its coordinate of ", type, " has no labels that can be found: take positions"));
@@ -127,12 +140,7 @@ bool ReadAsOneOf(const Labels& labels, KeyReader& reader) {
 absl::StatusOr<LabelIndex::KeyReader> LabelIndex::ReaderOf(const AnyNdArray& labels) {
   KeyReader reader;
   if (labels.element_type().has_fixed_width()) {
-    const bool text = labels.element_type().kind() == ElementType::kText;
-    absl::StatusOr<std::vector<std::string>> items = text ? TextsOf(labels) : BytesOf(labels);
-    if (!items.ok()) return items.status();
-    return [items = *std::move(items)](int64_t position) {
-      return KeyOf(absl::string_view(items[static_cast<size_t>(position)]));
-    };
+    return [labels](int64_t position) { return FixedKey(labels, position); };
   }
   if (ReadAsOneOf<bool, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t,
                   float, double, Float16, Bfloat16>(labels, reader)) {
@@ -141,20 +149,36 @@ absl::StatusOr<LabelIndex::KeyReader> LabelIndex::ReaderOf(const AnyNdArray& lab
   return NoLabels(labels.element_type().name());
 }
 
+// A key for each category, made once: its text may be long, and many rows have it.
+absl::StatusOr<LabelIndex::KeyReader> LabelIndex::ReaderOfCategories(const Column& labels) {
+  absl::StatusOr<Column> categories = labels.Categories();
+  if (!categories.ok()) return categories.status();
+  absl::StatusOr<KeyReader> of_category = ReaderOf(*categories);
+  if (!of_category.ok()) return of_category;
+  auto keys = std::make_shared<std::vector<std::optional<Key>>>();
+  for (int64_t i = 0; i < categories->size(); ++i) keys->push_back((*of_category)(i));
+  return [labels, keys](int64_t position) -> std::optional<Key> {
+    const int64_t index = labels.CategoryIndex(position);
+    return index < 0 ? std::nullopt : (*keys)[static_cast<size_t>(index)];
+  };
+}
+
 absl::StatusOr<LabelIndex::KeyReader> LabelIndex::ReaderOf(const Column& labels) {
+  // SUBTLE: offsets that another process changes could have each label be all of the content.
+  const absl::StatusOr<Column> pinned = PinIndices(labels);
+  if (!pinned.ok()) return pinned.status();
+  if (labels.type().is_categorical()) return ReaderOfCategories(*pinned);
   KeyReader reader;
   // Dates can be read as moments, too.
   if (ReadAsOneOf<absl::string_view, absl::Time, absl::Duration, bool, int8_t, int16_t, int32_t,
-                  int64_t, uint8_t, uint16_t, uint32_t, uint64_t, float, double>(labels, reader)) {
+                  int64_t, uint8_t, uint16_t, uint32_t, uint64_t, float, double>(*pinned, reader)) {
     return reader;
   }
-  if (!labels.type().is_categorical()) return NoLabels(labels.type().name());
-  absl::StatusOr<Column> categories = labels.Categories();
-  absl::StatusOr<KeyReader> of_category = ReaderOf(*categories);
-  if (!of_category.ok()) return of_category;
-  return [labels, of_category = *of_category](int64_t position) -> std::optional<Key> {
-    const int64_t index = labels.CategoryIndex(position);
-    return index < 0 ? std::nullopt : of_category(index);
+  if (labels.type().kind() != ColumnType::kFloat16) return NoLabels(labels.type().name());
+  const absl::StatusOr<AnyNdArray> numbers = pinned->Storage();
+  if (!numbers.ok() || !ReadAs<Float16>(*numbers, reader)) return NoLabels(labels.type().name());
+  return [column = *pinned, reader](int64_t position) {
+    return column.is_null(position) ? std::nullopt : reader(position);
   };
 }
 
@@ -177,23 +201,70 @@ void LabelIndex::Build() const {
   status_ = reader.status();
   if (!reader.ok()) return;
   reader_ = *std::move(reader);
-  positions_.reserve(static_cast<size_t>(size()));
   std::optional<Key> previous;
-  for (int64_t position = 0; position < size(); ++position) {
+  for (int64_t position = 0; position < size() && ascending_; ++position) {
     std::optional<Key> key = reader_(position);
-    const bool comparable = key.has_value() && (position == 0 || previous.has_value());
-    ascending_ = ascending_ && comparable && (position == 0 || !IsBelow(*key, *previous));
-    if (key.has_value()) {
-      const auto [known, fresh] = positions_.emplace(*key, position);
-      if (!fresh) known->second = -1;
-    }
+    ascending_ = key.has_value() && (position == 0 || !IsBelow(*key, *previous));
     previous = std::move(key);
+  }
+  if (!ascending_) BuildTable();
+}
+
+void LabelIndex::BuildTable() const {
+  if (size() > kMostUnordered) {
+    status_ = absl::ResourceExhaustedError(
+        absl::StrCat(size(), " labels in no order, at most ", kMostUnordered,
+                     " can be looked up: sort them, or take positions"));
+    return;
+  }
+  for (int64_t position = 0; position < size(); ++position) {
+    const std::optional<Key> key = reader_(position);
+    if (!key.has_value()) continue;
+    const auto [known, fresh] = positions_.emplace(*key, position);
+    if (!fresh) known->second = kTwice;
   }
 }
 
 absl::Status LabelIndex::Prepare() const {
   std::call_once(once_, [this] { Build(); });
   return status_;
+}
+
+// Where the labels that `is_before` holds for end. REQUIRES: they ascend.
+int64_t LabelIndex::Boundary(absl::FunctionRef<bool(const Key&)> is_before) const {
+  int64_t begin = 0, end = size();
+  while (begin < end) {
+    const int64_t middle = begin + (end - begin) / 2;
+    const std::optional<Key> key = reader_(middle);
+    if (key.has_value() && is_before(*key)) {
+      begin = middle + 1;
+    } else {
+      end = middle;
+    }
+  }
+  return begin;
+}
+
+bool LabelIndex::CanCompare(const Key& key) const {
+  const std::optional<Key> any = size() > 0 ? reader_(0) : std::nullopt;
+  return any.has_value() && ClassOf(*any) == ClassOf(key);
+}
+
+// kNone, or kTwice.
+int64_t LabelIndex::PositionOf(const Key& key) const {
+  if (!ascending_) {
+    const auto found = positions_.find(key);
+    return found == positions_.end() ? kNone : found->second;
+  }
+  if (!CanCompare(key)) return kNone;
+  const auto is_it = [&](int64_t position) {
+    if (position >= size()) return false;
+    const std::optional<Key> there = reader_(position);
+    return there.has_value() && *there == key;
+  };
+  const int64_t first = Boundary([&](const Key& label) { return IsBelow(label, key); });
+  if (!is_it(first)) return kNone;
+  return is_it(first + 1) ? kTwice : first;
 }
 
 std::string LabelIndex::SomeLabels() const {
@@ -209,12 +280,12 @@ absl::StatusOr<int64_t> LabelIndex::Find(const Cell& label) const {
   if (absl::Status status = Prepare(); !status.ok()) return status;
   const absl::StatusOr<Key> key = KeyOf(label);
   if (!key.ok()) return key.status();
-  const auto found = positions_.find(*key);
-  if (found == positions_.end()) {
+  const int64_t position = PositionOf(*key);
+  if (position >= 0) return position;
+  if (position == kNone) {
     return absl::NotFoundError(
         absl::StrCat("there is no label ", label.Describe(), ", but ", SomeLabels()));
   }
-  if (found->second >= 0) return found->second;
   return absl::InvalidArgumentError(absl::StrCat(
       "the label ", label.Describe(), " comes more than once: take one by its position"));
 }
@@ -224,26 +295,11 @@ absl::StatusOr<LabelRange> LabelIndex::FindRange(const Cell& from, const Cell& t
   const absl::StatusOr<Key> first = KeyOf(from), last = KeyOf(to);
   if (!first.ok()) return first.status();
   if (!last.ok()) return last.status();
-  const std::optional<Key> any = size() > 0 ? reader_(0) : std::nullopt;
-  const bool sorted = ascending_ && any.has_value() && ClassOf(*any) == ClassOf(*first) &&
-                      ClassOf(*any) == ClassOf(*last);
+  if (size() == 0) return LabelRange{0, 0};
   LabelRange range;
-  if (sorted) {
-    const auto boundary = [this](auto is_before) {
-      int64_t begin = 0, end = size();
-      while (begin < end) {
-        const int64_t middle = begin + (end - begin) / 2;
-        const std::optional<Key> key = reader_(middle);
-        if (key.has_value() && is_before(*key)) {
-          begin = middle + 1;
-        } else {
-          end = middle;
-        }
-      }
-      return begin;
-    };
-    range.begin = boundary([&](const Key& key) { return IsBelow(key, *first); });
-    range.end = boundary([&](const Key& key) { return !IsBelow(*last, key); });
+  if (ascending_ && CanCompare(*first) && CanCompare(*last)) {
+    range.begin = Boundary([&](const Key& key) { return IsBelow(key, *first); });
+    range.end = Boundary([&](const Key& key) { return !IsBelow(*last, key); });
   } else {
     const absl::StatusOr<int64_t> begin = Find(from), end = Find(to);
     if (!begin.ok()) return begin.status();

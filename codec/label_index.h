@@ -20,6 +20,7 @@
 #include <variant>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -34,7 +35,8 @@ struct LabelRange {
   int64_t end;
 };
 
-// Keeps the labels. The first look-up makes a hash table of them. Thread-safe.
+// Keeps the labels. The first look-up goes through all of them, and makes a hash table of them unless
+// they ascend. Thread-safe.
 class LabelIndex {
  public:
   // REQUIRES: one axis.
@@ -43,7 +45,8 @@ class LabelIndex {
   LabelIndex& operator=(const LabelIndex&) = delete;
 
   // NOT_FOUND names some of the labels that there are; INVALID_ARGUMENT if it comes more than once,
-  // or is of a type that is no label's.
+  // or is of a type that is no label's; RESOURCE_EXHAUSTED if the labels are more than 2^24, and in
+  // no order; DATA_LOSS if another process has made nonsense of them.
   absl::StatusOr<int64_t> Find(const Cell& label) const;
   // From the first of one to the last of the other, both included; none if that comes before. Where
   // the labels ascend, from the first that is not below `from` to the last that is not above `to`,
@@ -64,10 +67,19 @@ class LabelIndex {
   static absl::StatusOr<KeyReader> ReaderOf(const VariableData& labels);
   static absl::StatusOr<KeyReader> ReaderOf(const AnyNdArray& labels);
   static absl::StatusOr<KeyReader> ReaderOf(const Column& labels);
+  static absl::StatusOr<KeyReader> ReaderOfCategories(const Column& labels);
+
+  static constexpr int64_t kNone = -1;
+  static constexpr int64_t kTwice = -2;
+  static constexpr int64_t kMostUnordered = int64_t{1} << 24;
 
   int64_t size() const;
   absl::Status Prepare() const;
   void Build() const;
+  void BuildTable() const;
+  int64_t Boundary(absl::FunctionRef<bool(const Key&)> is_before) const;
+  bool CanCompare(const Key& key) const;
+  int64_t PositionOf(const Key& key) const;
   std::string SomeLabels() const;
 
   const VariableData labels_;
@@ -75,7 +87,7 @@ class LabelIndex {
   mutable absl::Status status_;
   mutable KeyReader reader_;
   mutable absl::flat_hash_map<Key, int64_t, KeyHash>
-      positions_;  // below 0: it comes more than once
+      positions_;  // of labels that don't ascend, or kTwice
   mutable bool ascending_ = true;
 };
 

@@ -27,6 +27,19 @@ std::string WithCut(absl::string_view line, size_t width) {
   return absl::StrCat(FirstPlaces(line, kept), kCut.substr(0, std::min(width, kCut.size())));
 }
 
+// Bytes of a character at the beginning of `text` that is none to be shown: a control character of
+// ISO 6429's second set (U+0080 to U+009F), a break of lines (U+2028, U+2029), or one that turns the
+// direction of what follows (U+202A to U+202E, U+2066 to U+2069). 0 if it is another.
+size_t HiddenBytes(absl::string_view text) {
+  const auto byte = [&](size_t i) {
+    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u;
+  };
+  if (byte(0) == 0xc2 && byte(1) >= 0x80 && byte(1) <= 0x9f) return 2;
+  if (byte(0) != 0xe2) return 0;
+  if (byte(1) == 0x80 && byte(2) >= 0xa8 && byte(2) <= 0xae) return 3;
+  return byte(1) == 0x81 && byte(2) >= 0xa6 && byte(2) <= 0xa9 ? 3 : 0;
+}
+
 }  // namespace
 
 size_t TextWidth(absl::string_view text) {
@@ -42,13 +55,17 @@ std::string PrintableText(absl::string_view text, size_t width) {
   }
   std::string line;
   const bool utf8 = IsValidUtf8(beginning);
-  for (const char byte : beginning) {
+  size_t hidden = 0;  // so many of the bytes to come
+  for (size_t i = 0; i < beginning.size(); ++i) {
+    const char byte = beginning[i];
+    if (utf8 && hidden == 0) hidden = HiddenBytes(beginning.substr(i));
     // Only what would break the line is to be escaped.
-    const bool plain = (byte >= ' ' && byte <= '~' && byte != '\\') || (utf8 && (byte & 0x80) != 0);
-    if (plain) {
+    const bool plain = byte >= ' ' && byte <= '~' && byte != '\\';
+    if (hidden == 0 && (plain || (utf8 && (byte & 0x80) != 0))) {
       line += byte;
     } else {
       absl::StrAppend(&line, absl::CEscape(absl::string_view(&byte, 1)));
+      if (hidden > 0) --hidden;
     }
   }
   if (TextWidth(line) <= width && beginning.size() == text.size()) return line;

@@ -289,15 +289,19 @@ TEST(ConcatenateTest, RefusesMoreCategoriesThanTheIndexCanTell) {
       IsOk());
 }
 
-TEST(ConcatenateTest, RefusesOrderedCategoriesInDifferentOrders) {
+TEST(ConcatenateTest, KeepsTheOrderOfOrderedCategoriesAndMakesNoneUp) {
   const auto levels = [](std::vector<std::string> names) {
     ColumnBuilder builder(*ToColumn(names), /*ordered=*/true);
     EXPECT_THAT(builder.Append(names[0]), IsOk());
     return *builder.Finish();
   };
-  EXPECT_THAT(Together({levels({"high"}), levels({"low", "high"})}),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("different orders")));
-  EXPECT_THAT(Together({levels({"low", "high"}), levels({"high"})}), IsOk());
+  EXPECT_THAT(Together({levels({"high"}), levels({"low", "high"})}), IsOk());
+  EXPECT_THAT(IndicesOf(*Together({levels({"high"}), levels({"low", "high"})})), ElementsAre(1, 0));
+  EXPECT_THAT(Together({levels({"low", "high"}), levels({"low", "mid", "high"})}), IsOk());
+  const auto refused =
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("none of them has the order of all"));
+  EXPECT_THAT(Together({levels({"high"}), levels({"low"})}), refused);
+  EXPECT_THAT(Together({levels({"high", "low"}), levels({"low", "high"})}), refused);
 }
 
 TEST(ConcatenateTest, TakesEqualCategoriesOfAnyTypeThatLieApart) {

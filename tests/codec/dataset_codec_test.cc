@@ -317,9 +317,9 @@ TEST_F(DatasetCodecTest, NamesThatComeTwiceAreRefused) {
   EXPECT_THAT(Attack([](Metadata::Builder d) { d.getGroups()[1].setName("posterior"); }),
               StatusIs(kInvalid, "dataset: group 'posterior' comes twice"));
   EXPECT_THAT(Attack([](Metadata::Builder d) { Theta(d).setName("mu"); }),
-              StatusIs(absl::StatusCode::kAlreadyExists, HasSubstr("'mu' already")));
+              StatusIs(kInvalid, HasSubstr("'mu' already")));
   EXPECT_THAT(Attack([](Metadata::Builder d) { Theta(d).setName("school"); }),
-              StatusIs(absl::StatusCode::kAlreadyExists, HasSubstr("'school' already")));
+              StatusIs(kInvalid, HasSubstr("'school' already")));
   EXPECT_THAT(
       Attack([](Metadata::Builder d) { Posterior(d).getDimensions()[1].setName("school"); }),
       StatusIs(kInvalid,
@@ -379,12 +379,9 @@ TEST_F(DatasetCodecTest, DimensionsThatBreakTheRulesAreRefused) {
 
 TEST_F(DatasetCodecTest, ALongNameIsNotCopiedForEachForm) {
   EXPECT_THAT(Attack([](Metadata::Builder d) {
-                Posterior(d).getDimensions()[0].setName(std::string(9 << 20, 'x').c_str());
-                auto list = FormOf(d, Theta(d)).initDimensions(32);
-                for (unsigned i = 0; i < list.size(); ++i) list.set(i, 0);
+                Posterior(d).getDimensions()[0].setName(std::string(256, 'x').c_str());
               }),
-              StatusIs(kInvalid, AllOf(HasSubstr("variable 'theta'"),
-                                       HasSubstr("names of all forms are longer than"))));
+              StatusIs(kInvalid, HasSubstr("dimensions: a name of 256 bytes, at most 255")));
 }
 
 TEST_F(DatasetCodecTest, FormsThatAreNotThereAreRefused) {

@@ -377,5 +377,48 @@ TEST(LabelIndexTest, ThreadsMayLookUpAtOnce) {
   for (std::thread& thread : threads) thread.join();
 }
 
+TEST(LabelIndexTest, LongCategoriesAreLookedAtOnce) {
+  const std::string name(1 << 20, 'x');
+  NdArray<int8_t> rows = *NdArray<int8_t>::Create({10000});
+  rows(0) = 1;
+  const Column categories = *ToColumn(std::vector<std::string>{name, "other"});
+  const LabelIndex index{ShapedColumn(*Column::Categorical(rows, categories))};
+  EXPECT_THAT(index.Find("other"), IsOk());
+  EXPECT_THAT(index.Find(name), StatusIs(kInvalid, HasSubstr("more than once")));
+}
+
+TEST(LabelIndexTest, AnEmptyCoordinateHasEmptyRanges) {
+  const LabelIndex index{ShapedColumn(*ToColumn(std::vector<double>{}))};
+  const absl::StatusOr<LabelRange> range = index.FindRange(0.0, 5.0);
+  ASSERT_THAT(range, IsOk());
+  EXPECT_EQ(range->begin, range->end);
+  EXPECT_THAT(index.Find(0.0), StatusIs(kNotFound));
+}
+
+TEST(LabelIndexTest, LabelsOfHalfPrecisionAreFoundInColumns) {
+  NdArray<Float16> halves = *NdArray<Float16>::Create({3});
+  for (int64_t i = 0; i < 3; ++i) halves(i) = Float16(static_cast<float>(i) / 2);
+  const LabelIndex index(ShapedColumn(*Column::FromArray(halves)));
+  EXPECT_EQ(index.Find(0.5).value(), 1);
+}
+
+TEST(DatasetSelectTest, AnEmptyDimensionCanBeReversed) {
+  DatasetGroup group("g");
+  ASSERT_THAT(group.AddVariable("x", {"a"}, *NdArray<double>::Create({0})), IsOk());
+  EXPECT_THAT(group.Slice("a", -1, -1, -1), IsOk());
+}
+
+TEST(DatasetSelectTest, PartsOfManyVariablesShareTheirNames) {
+  DatasetGroup group("g");
+  const Dimensions along = {"a", "b"};
+  for (const char* name : {"x", "y"}) {
+    ASSERT_THAT(group.AddVariable(name, along, *NdArray<double>::Create({2, 3})), IsOk());
+  }
+  const absl::StatusOr<DatasetGroup> part = group.SelectAt("a", 1);
+  ASSERT_THAT(part, IsOk());
+  EXPECT_EQ(&part->FindVariable("x")->dimensions.names(),
+            &part->FindVariable("y")->dimensions.names());
+}
+
 }  // namespace
 }  // namespace slabpipe

@@ -343,5 +343,34 @@ TEST(DatasetTextTest, ElementsOfAllTypesAreShown) {
                           HasSubstr("(none) float64\n")));
 }
 
+TEST(DatasetTest, ACoordinateOfADimensionsNameIsAlongIt) {
+  DatasetGroup group("g");
+  ASSERT_THAT(group.AddVariable("v", {"x", "y"}, *NdArray<double>::Create({2, 3})), IsOk());
+  EXPECT_THAT(group.AddCoordinate("y", {"x"}, *NdArray<double>::Create({2})),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("not along it alone")));
+  ASSERT_THAT(group.AddCoordinate("z", {}, *NdArray<double>::Create({})), IsOk());
+  EXPECT_THAT(group.AddVariable("w", {"z"}, *NdArray<double>::Create({4})),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("coordinate 'z'")));
+}
+
+TEST(DatasetTest, RefusesEndlessColumnsThatTakeNoBytes) {
+  const Column endless = *Column::FromData(std::make_shared<const ColumnData>(ColumnData{
+      .type = ColumnType::kNull, .length = int64_t{1} << 40, .null_count = int64_t{1} << 40}));
+  DatasetGroup group("g");
+  EXPECT_THAT(group.AddVariable("x", {"a"}, endless),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("take no bytes")));
+}
+
+TEST(DatasetTest, AVariableMayBeMovedFromAndFilledAgain) {
+  DatasetGroup group("g");
+  DatasetVariable variable;
+  for (const char* name : {"a", "b"}) {
+    variable.name = name;
+    variable.data = *NdArray<double>::Create({});
+    ASSERT_THAT(group.Add(false, std::move(variable)), IsOk());
+  }
+  EXPECT_EQ(group.variables().size(), 2u);
+}
+
 }  // namespace
 }  // namespace slabpipe

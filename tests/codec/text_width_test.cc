@@ -61,5 +61,17 @@ TEST(PrintableTextTest, TellsBackslashesFromEscapes) {
   EXPECT_NE(PrintableText("\\\"", 20), PrintableText("\"", 20));
 }
 
+TEST(PrintableTextTest, EscapesWhatATerminalWouldObey) {
+  EXPECT_EQ(PrintableText("a\xc2\x9b"
+                          "b",
+                          20),
+            "a\\302\\233b");  // U+009B
+  EXPECT_EQ(PrintableText("\xe2\x80\xae"
+                          "x",
+                          20),
+            "\\342\\200\\256x");                                                 // U+202E
+  EXPECT_EQ(PrintableText("\xc3\xa6\xe2\x82\xac", 20), "\xc3\xa6\xe2\x82\xac");  // æ€
+}
+
 }  // namespace
 }  // namespace slabpipe
