@@ -12,17 +12,17 @@
 //
 // Lifetime. What is exported keeps the memory (in shared memory: the lease on it) until its release
 // callback is called, on any thread; each column, and each child, by itself, so that they may be
-// moved out and released one by one. What is imported calls the release callback of each column when
-// the last of our columns that use it is gone, on whatever thread that is.
+// moved out and released one by one. What is imported calls the release callback of each column
+// when the last of our columns that use it is gone, on whatever thread that is.
 //
 // Hostile memory. Our columns check every offset and index at use (column_data.h); other libraries
 // check them once or never, and count missing values before they collect the others. So where the
 // other process of a session can still write to a column (it came from there), export gives private
-// copies of its offsets, the indices of categories, validity and bools, checked: 4 or 8 bytes a text,
-// list or category, a bit a value. With `trust_peer`, in a worker, which trusts its main, nothing is
-// copied. Other values and texts never are: whatever they are changed to, they lead nowhere; but a
-// library that relies on texts being UTF-8, or on values staying as they are while it sorts them,
-// should be given a Copy() of the table.
+// copies of its offsets, the indices of categories, validity and bools, checked: 4 or 8 bytes a
+// text, list or category, a bit a value. With `trust_peer`, in a worker, which trusts its main,
+// nothing is copied. Other values and texts never are: whatever they are changed to, they lead
+// nowhere; but a library that relies on texts being UTF-8 (Column::CheckUtf8), or on values staying
+// as they are while it sorts them, should be given a Copy() of the table.
 //
 // Types. All of ours are exported; imported are all but views ('vu', 'vz', '+vl'), unions,
 // run-end-encoded arrays, decimals of 32 and 64 bits, and the intervals other than of months, days
@@ -91,8 +91,8 @@ class TableReader {
   virtual absl::StatusOr<std::optional<Table>> Next() = 0;
 };
 
-// The rows of a table, at most `batch_rows` at a time, as views; one batch of none if there are none.
-// REQUIRES: batch_rows >= 1.
+// The rows of a table, at most `batch_rows` at a time, as views; one batch of none if there are
+// none. REQUIRES: batch_rows >= 1.
 std::unique_ptr<TableReader> ReadInBatches(Table table, int64_t batch_rows);
 
 // All batches in one table: copied once, into memory of `source`. Errors as the reader's, and as

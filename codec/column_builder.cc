@@ -275,29 +275,11 @@ absl::Status ColumnBuilder::AppendValue(const Cell& cell) {
 }
 
 absl::Status ColumnBuilder::AppendInteger(ColumnType::Kind kind, const Cell& cell) {
-  const auto append = [&](auto zero) {
+  return internal::WithIndexType(kind, [&](auto zero) {
     const auto number = ExactInteger<decltype(zero)>(cell);
     if (!number.has_value()) return DoesNotFit(cell, type_);
     return values_.Append(&*number, sizeof(*number));
-  };
-  switch (kind) {
-    case ColumnType::kInt8:
-      return append(int8_t());
-    case ColumnType::kInt16:
-      return append(int16_t());
-    case ColumnType::kInt32:
-      return append(int32_t());
-    case ColumnType::kInt64:
-      return append(int64_t());
-    case ColumnType::kUint8:
-      return append(uint8_t());
-    case ColumnType::kUint16:
-      return append(uint16_t());
-    case ColumnType::kUint32:
-      return append(uint32_t());
-    default:
-      return append(uint64_t());
-  }
+  });
 }
 
 absl::Status ColumnBuilder::AppendNumber(const Cell& cell) {
@@ -417,9 +399,7 @@ absl::StatusOr<Column> ColumnBuilder::Finish() {
   if (!failed_.ok()) return failed_;
   const ColumnLayout layout = LayoutOf(type_);
   ColumnData data = {.type = type_, .length = length_, .null_count = nulls_};
-  const bool offsets = layout.buffers.size() > 1 && (layout.buffers[1] == BufferRole::kOffsets32 ||
-                                                     layout.buffers[1] == BufferRole::kOffsets64);
-  if (offsets) {
+  if (HasOffsets(type_)) {
     absl::Status status = AppendZeroValue();  // where the last one ends
     if (!status.ok()) return status;
   }

@@ -125,11 +125,10 @@ class ColumnBuilder {
   int64_t size() const { return length_; }
 
   // INVALID_ARGUMENT for a value of another type, a text that is not UTF-8, a category that is not
-  // among those given, more digits of time than the unit has; OUT_OF_RANGE for a number or time that
-  // does not fit, or bytes of another width; UNIMPLEMENTED for decimals and intervals, which
+  // among those given, more digits of time than the unit has; OUT_OF_RANGE for a number or time
+  // that does not fit, or bytes of another width; UNIMPLEMENTED for decimals and intervals, which
   // Column::FromData makes, and categories of lists or structs (Column::Categorical). The column
-  // stays as it was, unless it was a list or struct whose item did not fit: then Finish
-  // fails, too.
+  // stays as it was, unless it was a list or struct whose item did not fit: then Finish fails, too.
   absl::Status Append(const Cell& cell);
   absl::Status AppendNull();
 

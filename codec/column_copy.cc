@@ -26,12 +26,6 @@ struct Window {
 };
 using Windows = absl::Span<const Window>;
 
-bool HasOffsets(const ColumnType& type) {
-  const ColumnLayout layout = LayoutOf(type);
-  return layout.buffers.size() > 1 && (layout.buffers[1] == BufferRole::kOffsets32 ||
-                                       layout.buffers[1] == BufferRole::kOffsets64);
-}
-
 int64_t TotalLength(Windows windows) {
   int64_t length = 0;
   for (const Window& window : windows) length += window.length;
@@ -320,27 +314,9 @@ absl::Status Renumber(Index* indices, int64_t count, absl::Span<const int64_t> m
 
 absl::Status RenumberAs(ColumnType::Kind kind, std::byte* indices, int64_t count,
                         absl::Span<const int64_t> map) {
-  const auto renumber = [&](auto index) {
+  return internal::WithIndexType(kind, [&](auto index) {
     return Renumber(reinterpret_cast<decltype(index)*>(indices), count, map);
-  };
-  switch (kind) {
-    case ColumnType::kInt8:
-      return renumber(int8_t());
-    case ColumnType::kInt16:
-      return renumber(int16_t());
-    case ColumnType::kInt64:
-      return renumber(int64_t());
-    case ColumnType::kUint8:
-      return renumber(uint8_t());
-    case ColumnType::kUint16:
-      return renumber(uint16_t());
-    case ColumnType::kUint32:
-      return renumber(uint32_t());
-    case ColumnType::kUint64:
-      return renumber(uint64_t());
-    default:
-      return renumber(int32_t());
-  }
+  });
 }
 
 // The dictionaries of some windows, each once, and which one is each window's.
@@ -441,76 +417,6 @@ absl::Status Copier::CopyDictionary(Windows windows, ColumnData& to) {
   return absl::OkStatus();
 }
 
-// ---- Pinning
-
-// Everything but values and texts: validity and bits, offsets, indices.
-bool IsPinned(const ColumnType& type, BufferRole role) {
-  if (role == BufferRole::kContent) return false;
-  return role != BufferRole::kValues || type.is_categorical();
-}
-
-bool NeedsPinning(const ColumnData& data) {
-  const ColumnLayout layout = LayoutOf(data.type);
-  for (size_t i = 0; i < layout.buffers.size(); ++i) {
-    if (IsPinned(data.type, layout.buffers[i]) && data.buffers[i].peer_can_write()) return true;
-  }
-  if (data.dictionary != nullptr && NeedsPinning(*data.dictionary)) return true;
-  return std::any_of(data.children.begin(), data.children.end(),
-                     [](const auto& child) { return NeedsPinning(*child); });
-}
-
-ColumnBuffer From(const ColumnBuffer& buffer, size_t begin) {
-  if (buffer.size_bytes == 0) return {};
-  return {
-      .data = buffer.data + begin, .size_bytes = buffer.size_bytes - begin, .home = buffer.home};
-}
-
-// Values `begin` to begin + length of `data`, its offset not counted, in data of their own: buffers
-// begin at a whole byte of bits.
-absl::StatusOr<std::shared_ptr<const ColumnData>> Pin(const ColumnData& data, int64_t begin,
-                                                      int64_t length, ColumnMemory& memory) {
-  const int64_t skip = length == 0 ? 0 : (data.offset + begin) % 8;
-  const int64_t first = data.offset + begin - skip;
-  auto pinned =
-      std::make_shared<ColumnData>(ColumnData{.type = data.type, .length = length, .offset = skip});
-  const ColumnLayout layout = LayoutOf(data.type);
-  for (size_t i = 0; i < layout.buffers.size(); ++i) {
-    const BufferRole role = layout.buffers[i];
-    const bool offsets = role == BufferRole::kOffsets32 || role == BufferRole::kOffsets64;
-    const ColumnBuffer& buffer = data.buffers[i];
-    // Of so many rows as there are in front.
-    size_t at = role == BufferRole::kContent ? 0 : layout.BufferBytes(role, first);
-    if (offsets) at -= role == BufferRole::kOffsets32 ? sizeof(int32_t) : sizeof(int64_t);
-    ColumnBuffer part = From(buffer, at);
-    if (IsPinned(data.type, role) && length > 0 && part.peer_can_write()) {
-      absl::StatusOr<ColumnMemory::Piece> copy =
-          memory.Allocate(layout.BufferBytes(role, skip + length));
-      if (!copy.ok()) return copy.status();
-      CopyBytes(copy->bytes, part.data, copy->column.size_bytes);
-      part = copy->column;
-    }
-    pinned->buffers.push_back(std::move(part));
-  }
-  const bool by_offsets = HasOffsets(data.type);
-  const int64_t width = data.type.kind() == ColumnType::kFixedList ? data.type.width() : 1;
-  for (const auto& child : data.children) {
-    auto below = by_offsets ? Pin(*child, 0, child->length, memory)
-                            : Pin(*child, first * width, (skip + length) * width, memory);
-    if (!below.ok()) return below.status();
-    pinned->children.push_back(*std::move(below));
-  }
-  if (data.dictionary != nullptr) {
-    auto categories = Pin(*data.dictionary, 0, data.dictionary->length, memory);
-    if (!categories.ok()) return categories.status();
-    pinned->dictionary = *std::move(categories);
-  }
-  pinned->null_count = CountNulls(*pinned, 0, length);
-  if (absl::Status fine = CheckColumn(*pinned); !fine.ok()) {
-    return absl::DataLossError(fine.message());
-  }
-  return pinned;
-}
-
 template <typename Index>
 absl::Status MarkNegative(ColumnData& data) {
   const Index* indices = data.buffers[1].as<Index>() + data.offset;
@@ -596,65 +502,14 @@ absl::StatusOr<Column> Concatenate(absl::Span<const Column> columns, ColumnMemor
   return Column::FromChecked(*std::move(copy));
 }
 
-absl::StatusOr<Column> PinIndices(const Column& column) {
-  if (!NeedsPinning(*column.data())) return column;
-  ColumnMemory memory(&Buffer::Allocate);
-  absl::StatusOr<std::shared_ptr<const ColumnData>> pinned =
-      Pin(*column.data(), column.begin(), column.size(), memory);
-  if (!pinned.ok()) return pinned.status();
-  return Column::FromChecked(*std::move(pinned));
-}
-
 absl::StatusOr<Column> WholeColumn(const Column& column) {
   if (column.begin() == 0 && column.size() == column.data()->length) return column;
   return column.Copy();
 }
 
 absl::Status MarkNegativeIndices(ColumnData& data) {
-  switch (data.type.index_kind()) {
-    case ColumnType::kInt8:
-      return MarkNegative<int8_t>(data);
-    case ColumnType::kInt16:
-      return MarkNegative<int16_t>(data);
-    case ColumnType::kInt32:
-      return MarkNegative<int32_t>(data);
-    case ColumnType::kInt64:
-      return MarkNegative<int64_t>(data);
-    default:
-      return absl::OkStatus();
-  }
-}
-
-void SetBits(std::byte* to, int64_t begin, int64_t count) {
-  int64_t bit = begin, end = begin + count;
-  for (; bit < end && bit % 8 != 0; ++bit) to[bit / 8] |= std::byte{1} << (bit % 8);
-  const int64_t whole = (end - bit) / 8;
-  if (whole > 0) std::memset(to + bit / 8, 0xff, static_cast<size_t>(whole));
-  for (bit += whole * 8; bit < end; ++bit) to[bit / 8] |= std::byte{1} << (bit % 8);
-}
-
-void CopyBits(const std::byte* from, int64_t from_bit, std::byte* to, int64_t to_bit,
-              int64_t count) {
-  const auto set = [&](int64_t i) {
-    const std::byte mask = std::byte{1} << ((to_bit + i) % 8);
-    std::byte& byte = to[(to_bit + i) / 8];
-    byte = internal::BitAt(from, from_bit + i) ? byte | mask : byte & ~mask;
-  };
-  int64_t i = 0;
-  while (i < count && (to_bit + i) % 8 != 0) set(i++);
-  // Whole bytes of `to`, each from two of `from`.
-  const int64_t shift = (from_bit + i) % 8;
-  const std::byte* source = from + (from_bit + i) / 8;
-  std::byte* target = to + (to_bit + i) / 8;
-  const int64_t whole = (count - i) / 8;
-  if (shift == 0 && whole > 0) {
-    std::memcpy(target, source, static_cast<size_t>(whole));
-  } else {
-    for (int64_t byte = 0; byte < whole; ++byte) {
-      target[byte] = source[byte] >> shift | source[byte + 1] << (8 - shift);
-    }
-  }
-  for (i += whole * 8; i < count; ++i) set(i);
+  return internal::WithIndexType(data.type.index_kind(),
+                                 [&](auto index) { return MarkNegative<decltype(index)>(data); });
 }
 
 }  // namespace slabpipe

@@ -1,5 +1,5 @@
-// Concatenate: columns one behind the other in new memory. And what it is made of: memory, copies of
-// bits and offsets.
+// Concatenate: columns one behind the other in new memory. And what it is made of: memory, copies
+// of bits and offsets.
 //
 //   absl::StatusOr<Column> all = Concatenate({morning, evening}, &Buffer::Allocate);
 
@@ -55,17 +55,18 @@ class ColumnMemory {
 // still write is read once and checked as copied: DATA_LOSS if it makes no sense any more.
 // INVALID_ARGUMENT if there is no column, the types differ, categories do that are neither text nor
 // of a fixed width, or ordered categories
-// do and none of them has the order of all; OUT_OF_RANGE if the texts or lists are more than 32-bit offsets can count,
-// the categories more than their indices can, or the rows too many; RESOURCE_EXHAUSTED.
+// do and none of them has the order of all; OUT_OF_RANGE if the texts or lists are more than 32-bit
+// offsets can count, the categories more than their indices can, or the rows too many;
+// RESOURCE_EXHAUSTED.
 absl::StatusOr<Column> Concatenate(absl::Span<const Column> columns, BufferSource source);
 absl::StatusOr<Column> Concatenate(absl::Span<const Column> columns, ColumnMemory& memory);
 
-// The column itself if it is all of its data, as children and dictionaries must be; otherwise a copy
-// in private memory.
+// The column itself if it is all of its data, as children and dictionaries must be; otherwise a
+// copy in private memory.
 absl::StatusOr<Column> WholeColumn(const Column& column);
 
-// The same column with offsets, indices of categories, validity and other bits in private memory, if
-// another process can write there now; values and texts stay where they are. For libraries that
+// The same column with offsets, indices of categories, validity and other bits in private memory,
+// if another process can write there now; values and texts stay where they are. For libraries that
 // check such things no more than once: arrow.h. DATA_LOSS if they make no sense any more;
 // RESOURCE_EXHAUSTED.
 absl::StatusOr<Column> PinIndices(const Column& column);

@@ -93,29 +93,6 @@ bool IndicesInside(const ColumnData& data, int64_t count) {
   return inside;
 }
 
-// Calls function(Index()) with the type of a categorical's indices.
-template <typename F>
-auto WithIndexType(ColumnType::Kind kind, F function) {
-  switch (kind) {
-    case ColumnType::kInt8:
-      return function(int8_t());
-    case ColumnType::kInt16:
-      return function(int16_t());
-    case ColumnType::kInt64:
-      return function(int64_t());
-    case ColumnType::kUint8:
-      return function(uint8_t());
-    case ColumnType::kUint16:
-      return function(uint16_t());
-    case ColumnType::kUint32:
-      return function(uint32_t());
-    case ColumnType::kUint64:
-      return function(uint64_t());
-    default:
-      return function(int32_t());
-  }
-}
-
 absl::Status CheckIndices(const ColumnData& data) {
   if (data.dictionary == nullptr) return Bad("categories: there are none");
   if (data.dictionary->type != data.type.categories()) {
@@ -123,7 +100,7 @@ absl::Status CheckIndices(const ColumnData& data) {
                data.type.categories().name());
   }
   const int64_t count = data.dictionary->length;
-  const bool inside = WithIndexType(data.type.index_kind(), [&](auto index) {
+  const bool inside = internal::WithIndexType(data.type.index_kind(), [&](auto index) {
     return IndicesInside<decltype(index)>(data, count);
   });
   if (inside) return absl::OkStatus();
@@ -206,10 +183,7 @@ absl::Status CheckColumn(const ColumnData& data) {
   }
   if (absl::Status status = CheckNullCount(data); !status.ok()) return status;
   if (absl::Status status = CheckChildren(data); !status.ok()) return status;
-  const bool has_offsets =
-      layout.buffers.size() > 1 &&
-      (layout.buffers[1] == BufferRole::kOffsets32 || layout.buffers[1] == BufferRole::kOffsets64);
-  if (has_offsets) return CheckOffsets(data);
+  if (HasOffsets(data.type)) return CheckOffsets(data);
   return data.type.is_categorical() ? CheckIndices(data) : absl::OkStatus();
 }
 
@@ -251,7 +225,7 @@ OffsetRange ReadOffsets(const ColumnData& data, int64_t row, int64_t limit) {
 }
 
 int64_t ReadIndex(const ColumnData& data, int64_t row) {
-  return WithIndexType(data.type.index_kind(), [&](auto type) -> int64_t {
+  return internal::WithIndexType(data.type.index_kind(), [&](auto type) -> int64_t {
     const auto index = ReadOnce(data.buffers[1].as<decltype(type)>() + row);
     if (static_cast<uint64_t>(index) >= static_cast<uint64_t>(data.dictionary->length)) return -1;
     return static_cast<int64_t>(index);

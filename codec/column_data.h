@@ -90,6 +90,29 @@ inline bool BitAt(const std::byte* bits, int64_t index) {
   return (static_cast<unsigned>(bits[index >> 3]) >> (index & 7) & 1) != 0;
 }
 
+// Calls function(T()), T being the integer type of that kind.
+template <typename F>
+auto WithIndexType(ColumnType::Kind kind, F function) {
+  switch (kind) {
+    case ColumnType::kInt8:
+      return function(int8_t());
+    case ColumnType::kInt16:
+      return function(int16_t());
+    case ColumnType::kInt64:
+      return function(int64_t());
+    case ColumnType::kUint8:
+      return function(uint8_t());
+    case ColumnType::kUint16:
+      return function(uint16_t());
+    case ColumnType::kUint32:
+      return function(uint32_t());
+    case ColumnType::kUint64:
+      return function(uint64_t());
+    default:
+      return function(int32_t());
+  }
+}
+
 // From begin to end, inside what they point into.
 struct OffsetRange {
   int64_t begin;

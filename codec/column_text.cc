@@ -16,6 +16,8 @@
 #include "slabpipe/codec/column.h"
 #include "slabpipe/codec/column_view.h"
 #include "slabpipe/codec/float16.h"
+#include "slabpipe/codec/models.h"
+#include "slabpipe/codec/value.h"
 
 namespace slabpipe {
 namespace {
@@ -279,6 +281,22 @@ std::string Column::CellText(int64_t row) const {
       return CellPrinter().Print(*this, row);
   }
   return "";
+}
+
+absl::Status Column::CheckUtf8() const {
+  if (type().is_text()) {
+    const ColumnView<absl::string_view> texts = *As<absl::string_view>();
+    for (int64_t row = 0; row < size(); ++row) {
+      if (IsValidUtf8(texts[row].value_or(""))) continue;
+      return absl::InvalidArgumentError(absl::StrCat("the text of row ", row, " is not UTF-8"));
+    }
+  }
+  for (size_t i = 0; i < data_->children.size(); ++i) {
+    absl::Status below = FromChecked(data_->children[i]).CheckUtf8();
+    if (!below.ok()) return InContext(type().fields()[i].name, below);
+  }
+  if (data_->dictionary == nullptr) return absl::OkStatus();
+  return InContext("categories", FromChecked(data_->dictionary).CheckUtf8());
 }
 
 }  // namespace slabpipe

@@ -342,4 +342,10 @@ ColumnLayout LayoutOf(const ColumnType& type) {
   }
 }
 
+bool HasOffsets(const ColumnType& type) {
+  const ColumnLayout layout = LayoutOf(type);
+  return layout.buffers.size() > 1 && (layout.buffers[1] == BufferRole::kOffsets32 ||
+                                       layout.buffers[1] == BufferRole::kOffsets64);
+}
+
 }  // namespace slabpipe

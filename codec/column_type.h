@@ -204,6 +204,8 @@ struct ColumnLayout {
   size_t BufferBytes(BufferRole role, int64_t rows) const;
 };
 ColumnLayout LayoutOf(const ColumnType& type);
+// Whether offsets lead to its values: text, bytes and lists, but those of a fixed width.
+bool HasOffsets(const ColumnType& type);
 
 // Bytes of an integer or floating-point kind; 0 of others.
 size_t NumberBytes(ColumnType::Kind kind);

@@ -35,8 +35,8 @@ struct LabelRange {
   int64_t end;
 };
 
-// Keeps the labels. The first look-up goes through all of them, and makes a hash table of them unless
-// they ascend. Thread-safe.
+// Keeps the labels. The first look-up goes through all of them, and makes a hash table of them
+// unless they ascend. Thread-safe.
 class LabelIndex {
  public:
   // REQUIRES: one axis.

@@ -368,8 +368,8 @@ absl::Status MessageDecoder::AllowCopy(uint64_t bytes) {
                                           "copied"));
 }
 
-// The same for what is read to be checked, and copied perhaps by whoever gets the value: columns may
-// share their buffers, and it takes few bytes to name another one.
+// The same for what is read to be checked, and copied perhaps by whoever gets the value: columns
+// may share their buffers, and it takes few bytes to name another one.
 absl::Status MessageDecoder::AllowRead(uint64_t bytes) {
   if (bytes <= to_read_) {
     to_read_ -= bytes;

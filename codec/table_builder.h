@@ -29,9 +29,10 @@ class TableBuilder {
 
   int64_t row_count() const { return row_count_; }
 
-  // A cell for each column. INVALID_ARGUMENT if there are more or fewer, or a value is missing where
-  // the field is not nullable; otherwise as ColumnBuilder::Append, with the column and the row.
-  // After an error the builder is of no more use: what follows, and Finish, give the same error.
+  // A cell for each column. INVALID_ARGUMENT if there are more or fewer, or a value is missing
+  // where the field is not nullable; otherwise as ColumnBuilder::Append, with the column and the
+  // row. After an error the builder is of no more use: what follows, and Finish, give the same
+  // error.
   absl::Status AppendRow(absl::Span<const Cell> cells);
   absl::Status AppendRow(std::initializer_list<Cell> cells) {
     return AppendRow(absl::MakeConstSpan(cells.begin(), cells.size()));

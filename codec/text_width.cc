@@ -28,8 +28,8 @@ std::string WithCut(absl::string_view line, size_t width) {
 }
 
 // Bytes of a character at the beginning of `text` that is none to be shown: a control character of
-// ISO 6429's second set (U+0080 to U+009F), a break of lines (U+2028, U+2029), or one that turns the
-// direction of what follows (U+202A to U+202E, U+2066 to U+2069). 0 if it is another.
+// ISO 6429's second set (U+0080 to U+009F), a break of lines (U+2028, U+2029), or one that turns
+// the direction of what follows (U+202A to U+202E, U+2066 to U+2069). 0 if it is another.
 size_t HiddenBytes(absl::string_view text) {
   const auto byte = [&](size_t i) {
     return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u;

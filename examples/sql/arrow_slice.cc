@@ -119,9 +119,9 @@ Piece* AddChild(Piece* piece) {
   return piece->children.back().get();
 }
 
-// The rows of `array` from its buffers' row `begin` on, inside of a list, which counts them from the
-// array's offset. `shift`: what the structs around it, up to the list, have of offsets, which the
-// importer would forget.
+// The rows of `array` from its buffers' row `begin` on, inside of a list, which counts them from
+// the array's offset. `shift`: what the structs around it, up to the list, have of offsets, which
+// the importer would forget.
 void ReferBelow(const ArrowSchema& schema, const ArrowArray& array, int64_t begin, int64_t length,
                 int64_t shift, Piece* piece);
 

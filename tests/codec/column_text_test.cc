@@ -145,5 +145,18 @@ TEST(ColumnFieldTest, IsFoundByNameAndByPosition) {
   EXPECT_THAT(column.Field(1).Field("x"), StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
+TEST(CheckUtf8Test, FindsTextsThatAreNone) {
+  const Column bytes = *ToColumn(std::vector<std::string>{"fine", "\xff"}, ColumnType::kBytes);
+  ColumnData data = *bytes.data();
+  data.type = ColumnType::kText;
+  const Column texts = *Column::FromData(std::make_shared<const ColumnData>(data));
+  EXPECT_THAT(bytes.CheckUtf8(), IsOk());
+  EXPECT_THAT(ToColumn({"fine", "æ"})->CheckUtf8(), IsOk());
+  const auto refused = StatusIs(absl::StatusCode::kInvalidArgument, ::testing::HasSubstr("row 1"));
+  EXPECT_THAT(texts.CheckUtf8(), refused);
+  EXPECT_THAT(texts.Slice(0, 1)->CheckUtf8(), IsOk());
+  EXPECT_THAT(Column::ListOf({0, 2}, texts)->CheckUtf8(), refused);
+}
+
 }  // namespace
 }  // namespace slabpipe

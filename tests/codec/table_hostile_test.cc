@@ -545,7 +545,8 @@ TEST_F(TableHostileTest, RefusesFieldsThatAreNamedOverAndOver) {
   const Column none = *ColumnBuilder(ColumnType::Struct({})).Finish();
   EXPECT_THAT(Read(none,
                    [&](auto in) {
-                     // A struct of 4,000 fields, each of which is a struct of as many without a byte.
+                     // A struct of 4,000 fields, each of which is a struct of as many without a
+                     // byte.
                      auto fields = in.getFields()[0].initDetails().initFields(4000);
                      for (auto field : fields) {
                        field.setKind(schemas::ColumnKind::STRUCT);

@@ -28,8 +28,8 @@ std::string FileName(absl::string_view name) {
   return absl::StrReplaceAll(name, {{"[", "_"}, {"]", ""}, {", ", "_"}, {": ", "_"}, {"/", "_"}});
 }
 
-// One column of each kind, some values missing where there is such a one; of those that hold others,
-// all.
+// One column of each kind, some values missing where there is such a one; of those that hold
+// others, all.
 std::vector<TableColumn> OneOfEachKind() {
   std::map<std::string, TableColumn> columns;
   const Table kinds = SmallKinds();
