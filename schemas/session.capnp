@@ -18,9 +18,21 @@
 #   closing   waits for the end, with a deadline     finishes what it runs, sends `goodbye`, exits 0
 #   over      end of stream on the socket
 #
-# Order. A worker serves requests one after the other, in the order in which they came, and answers each exactly once, by
-# `Response.id`. Pings are answered in that same order (a worker that runs a function answers after it). Main may send
-# requests without waiting for answers.
+# Order. A worker begins requests in the order in which they came, and answers each exactly once, by `Response.id`, in any
+# order: one that has several serving threads runs as many at a time. A ping is answered when it is read: by a worker whose
+# only thread runs a function that never asks whether it is cancelled, after that function. Main may send requests without
+# waiting for answers.
+#
+# Streams. A request with `Request.credit` above 0 may be answered by items before its response, at most as many as there is
+# credit: that of the request and that of later `credit` messages. The response ends the stream; its result is void. An item
+# without credit, or one for a request that has none, breaks a rule.
+#
+# Cancelling. `cancel` says that nobody waits for the answer to a request any more. It is answered all the same: at once, if
+# it has not begun; otherwise when the function returns, which may ask. Request.timeout says when main will lose patience: a
+# function that asks is told then, without a message.
+#
+# Handles. An object that stays in the worker has a number, which is never used again in one worker. Main says in
+# `releasedHandles`, with any message, which it needs no more, once for each time that it was sent.
 #
 # Versions. `Hello.protocolVersion` and `Welcome.protocolVersion` are one number: it changes when old and new can not
 # understand each other. A worker that can't speak main's version says so in `Welcome.refusal` and exits; main reports
@@ -66,7 +78,16 @@ struct Message {
     # Main to worker: finish what came before this, then go.
     goodbye @11 :Void;
     # Worker to main: the last message.
+    item @13 :Item;
+    # Worker to main: one of the results of a request that streams.
+    credit @14 :Credit;
+    # Main to worker: so many more items may be sent. Ignored for a request that has been answered.
+    cancel @15 :UInt64;
+    # Main to worker: the id of a request whose answer nobody needs. Ignored if it has been answered.
   }
+
+  releasedHandles @12 :List(UInt64);
+  # Main to worker, once ready: these objects may go, each once for each time that it stands here.
 }
 
 struct Hello {
@@ -115,7 +136,12 @@ struct Target {
     # May be empty: then it can be given by position only.
     type @1 :Text;
     optional @2 :Bool;
+    defaultValue @3 :Text;
+    # Of one that is optional: its value then, as people write it.
   }
+
+  itemType @4 :Text;
+  # Of one that streams: a readable name of the type of its items. Empty: it does not.
 }
 
 struct Request {
@@ -130,6 +156,25 @@ struct Request {
     # Empty: positional.
     payload @1 :Payload;
   }
+
+  timeoutNanoseconds @3 :UInt64;
+  # So long after it was sent main will lose patience. 0: never.
+  credit @4 :UInt32;
+  # So many items may be sent. 0: the caller takes no stream.
+  reports @5 :Bool;
+  # The caller wants to hear of progress.
+}
+
+struct Item {
+  id @0 :UInt64;
+  # Of the request.
+  value @1 :Payload;
+}
+
+struct Credit {
+  id @0 :UInt64;
+  # Of the request.
+  items @1 :UInt32;
 }
 
 struct Response {
@@ -148,17 +193,38 @@ struct Error {
   # The type of the exception that the function threw; empty if it threw none.
   traceback @3 :List(Text);
   # One line a frame, innermost first: where it was thrown.
-  causes @4 :List(Text);
-  # Nested exceptions, outermost first: "type: message".
+  causes @4 :List(Cause);
+  # Nested exceptions, outermost first.
+
+  struct Cause {
+    type @0 :Text;
+    message @1 :Text;
+  }
 }
 
 struct Event {
   # Something that main should know and need not answer.
-  log @0 :LogRecord;
+  union {
+    log @0 :LogRecord;
+    progress @1 :Progress;
+  }
+}
+
+struct Progress {
+  id @0 :UInt64;
+  # Of the request, which has asked for it.
+  done @1 :Float64;
+  total @2 :Float64;
+  # In any unit. 0: not known.
+  text @3 :Text;
 }
 
 struct LogRecord {
   severity @0 :UInt8;
   # 0 info, 1 warning, 2 error.
   text @1 :Text;
+  time @2 :Int64;
+  # Nanoseconds since 1970, by the worker's clock.
+  request @3 :UInt64;
+  # The id of the request whose function said it; 0: none, or not known.
 }

@@ -25,6 +25,14 @@ std::vector<std::string> ReadLines(TextList::Reader in) {
   return lines;
 }
 
+std::vector<RemoteError::Cause> ReadCauses(capnp::List<schemas::Error::Cause>::Reader in) {
+  std::vector<RemoteError::Cause> causes;
+  for (unsigned i = 0; i < std::min(in.size(), kMaxLines); ++i) {
+    causes.push_back({.type = ToString(in[i].getType()), .message = ToString(in[i].getMessage())});
+  }
+  return causes;
+}
+
 // Anything that is no code of an error counts as UNKNOWN.
 absl::StatusCode ToCode(uint16_t number) {
   const bool known = number > 0 && number <= static_cast<int>(absl::StatusCode::kUnauthenticated);
@@ -46,7 +54,11 @@ void WriteError(const RemoteError& error, schemas::Error::Builder out) {
   out.setMessage(error.message.substr(0, kMaxMessageBytes).c_str());
   out.setType(error.type.c_str());
   WriteLines(error.traceback, out.initTraceback(static_cast<unsigned>(error.traceback.size())));
-  WriteLines(error.causes, out.initCauses(static_cast<unsigned>(error.causes.size())));
+  auto causes = out.initCauses(static_cast<unsigned>(error.causes.size()));
+  for (unsigned i = 0; i < causes.size(); ++i) {
+    causes[i].setType(error.causes[i].type.c_str());
+    causes[i].setMessage(error.causes[i].message.substr(0, kMaxMessageBytes).c_str());
+  }
 }
 
 RemoteError ReadError(schemas::Error::Reader in) {
@@ -54,14 +66,17 @@ RemoteError ReadError(schemas::Error::Reader in) {
           .message = ToString(in.getMessage()),
           .type = ToString(in.getType()),
           .traceback = ReadLines(in.getTraceback()),
-          .causes = ReadLines(in.getCauses())};
+          .causes = ReadCauses(in.getCauses())};
 }
 
 absl::Status ToStatus(const RemoteError& error, absl::string_view target) {
   std::string text = absl::StrCat(target, ": ");
   if (!error.type.empty()) absl::StrAppend(&text, error.type, ": ");
   absl::StrAppend(&text, error.message);
-  for (const std::string& cause : error.causes) absl::StrAppend(&text, "\n  caused by ", cause);
+  for (const RemoteError::Cause& cause : error.causes) {
+    absl::StrAppend(&text, "\n  caused by ", cause.type, cause.type.empty() ? "" : ": ",
+                    cause.message);
+  }
   if (!error.traceback.empty()) absl::StrAppend(&text, "\n  thrown in the worker at");
   for (const std::string& frame : error.traceback) absl::StrAppend(&text, "\n    ", frame);
   return absl::Status(error.code, text);

@@ -14,11 +14,18 @@
 namespace slabpipe {
 
 struct RemoteError {
+  // An exception that another one was thrown on account of.
+  struct Cause {
+    std::string type;
+    std::string message;
+    friend bool operator==(const Cause&, const Cause&) = default;
+  };
+
   absl::StatusCode code = absl::StatusCode::kUnknown;
   std::string message;
   std::string type;                    // of the exception; empty if none was thrown
   std::vector<std::string> traceback;  // innermost frame first
-  std::vector<std::string> causes;     // nested exceptions, outermost first
+  std::vector<Cause> causes;           // nested exceptions, outermost first
 };
 
 // From a status that the function returned. Its payloads are not sent.

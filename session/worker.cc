@@ -67,14 +67,14 @@ std::string TypeName(const std::type_info& type) {
   return name;
 }
 
-void AppendCauses(const std::exception& exception, std::vector<std::string>& causes) {
+void AppendCauses(const std::exception& exception, std::vector<RemoteError::Cause>& causes) {
   try {
     std::rethrow_if_nested(exception);
   } catch (const std::exception& cause) {
-    causes.push_back(absl::StrCat(TypeName(typeid(cause)), ": ", cause.what()));
+    causes.push_back({.type = TypeName(typeid(cause)), .message = cause.what()});
     AppendCauses(cause, causes);
   } catch (...) {
-    causes.push_back("an exception that is no std::exception");
+    causes.push_back({.type = "", .message = "an exception that is no std::exception"});
   }
 }
 

@@ -32,16 +32,18 @@ RemoteError ThereAndBack(const RemoteError& error) {
 }
 
 TEST(RemoteErrorTest, ComesBackAsItWent) {
-  const RemoteError back = ThereAndBack({.code = absl::StatusCode::kAborted,
-                                         .message = "no paper",
-                                         .type = "printer::Error",
-                                         .traceback = {"inner()", "outer()"},
-                                         .causes = {"std::runtime_error: empty"}});
+  const RemoteError back =
+      ThereAndBack({.code = absl::StatusCode::kAborted,
+                    .message = "no paper",
+                    .type = "printer::Error",
+                    .traceback = {"inner()", "outer()"},
+                    .causes = {{.type = "std::runtime_error", .message = "empty"}}});
   EXPECT_EQ(back.code, absl::StatusCode::kAborted);
   EXPECT_EQ(back.message, "no paper");
   EXPECT_EQ(back.type, "printer::Error");
   EXPECT_THAT(back.traceback, ElementsAre("inner()", "outer()"));
-  EXPECT_THAT(back.causes, ElementsAre("std::runtime_error: empty"));
+  EXPECT_THAT(back.causes,
+              ElementsAre(RemoteError::Cause{.type = "std::runtime_error", .message = "empty"}));
 }
 
 TEST(RemoteErrorTest, AStatusTellsTargetTypeMessageCausesAndTraceback) {
@@ -49,7 +51,7 @@ TEST(RemoteErrorTest, AStatusTellsTargetTypeMessageCausesAndTraceback) {
                         .message = "no paper",
                         .type = "printer::Error",
                         .traceback = {"inner()", "outer()"},
-                        .causes = {"std::runtime_error: empty"}},
+                        .causes = {{.type = "std::runtime_error", .message = "empty"}}},
                        "printer.print"),
               StatusIs(absl::StatusCode::kAborted,
                        "printer.print: printer::Error: no paper\n"
