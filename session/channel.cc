@@ -102,10 +102,11 @@ absl::Status ValueMessage::Encode(AnyRef model, schemas::Payload::Builder payloa
 }
 
 absl::Status ValueMessage::Send(const Wait& wait) {
-  encoder_->WriteNewCodecs([&](unsigned count) { return root_.initCodecs(count); });
-  std::vector<int> descriptors;
-  encoder_->Finish([this] { return root_.initMemory(); }, descriptors);
-  absl::Status sent = channel_.pipe_->Send(*builder_, descriptors, wait);
+  if (!std::exchange(finished_, true)) {
+    encoder_->WriteNewCodecs([&](unsigned count) { return root_.initCodecs(count); });
+    encoder_->Finish([this] { return root_.initMemory(); }, descriptors_);
+  }
+  absl::Status sent = channel_.pipe_->Send(*builder_, descriptors_, wait);
   if (sent.ok()) encoder_->Commit();
   return sent;
 }

@@ -111,12 +111,15 @@ class ValueMessage {
   absl::Status OpenSlab() { return encoder_->OpenSlab(); }
   absl::Status Encode(AnyRef model, schemas::Payload::Builder payload);
 
-  // Writes the tables and sends. On failure, what was granted is taken back.
+  // Writes the tables and sends. On failure, what was granted is taken back when this is destroyed;
+  // after DEADLINE_EXCEEDED, with nothing sent, it may be tried again.
   absl::Status Send(const Wait& wait);
 
  private:
   Channel& channel_;
   bool has_turn_ = false;
+  bool finished_ = false;         // the tables are written
+  std::vector<int> descriptors_;  // that go along
   // Both gone before the turn is.
   std::optional<MessageEncoder> encoder_;
   std::optional<capnp::MallocMessageBuilder> builder_;

@@ -194,6 +194,11 @@ std::optional<WorkerEnd> ChildProcess::Wait(Deadline deadline) {
   return Reap();
 }
 
+// Until it is reaped its pid, and so its group's number, can't be anybody else's.
+void ChildProcess::Signal(int signal) {
+  if (!end_.has_value()) ::kill(-pid_, signal);
+}
+
 WorkerEnd ChildProcess::Kill() {
   if (end_.has_value()) return *end_;
   KillAll();

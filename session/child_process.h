@@ -62,6 +62,8 @@ class ChildProcess {
   // How it ended; nullopt if it has not by the deadline. When it has ended, what is left of its
   // process group is killed.
   std::optional<WorkerEnd> Wait(Deadline deadline);
+  // Sends a signal to its process group, if it has not ended.
+  void Signal(int signal);
   // SIGKILL to its process group, then waits. The end is that of the signal, unless it had ended by
   // itself.
   WorkerEnd Kill();

@@ -1,8 +1,8 @@
 #include "slabpipe/session/connection.h"
 
+#include <signal.h>
+
 #include <algorithm>
-#include <chrono>
-#include <thread>
 #include <utility>
 
 #include "absl/container/inlined_vector.h"
@@ -21,8 +21,10 @@ constexpr int kWorkerDescriptor = 3;
 // A worker whose connection is closed is about to end; this is how long it may take before it is
 // killed.
 constexpr absl::Duration kTimeToEnd = absl::Seconds(2);
-// The id under which Shutdown waits for the goodbye. Requests begin at 1.
-constexpr uint64_t kGoodbyeId = 0;
+// A worker that beats four times a second and has not been heard for so long is stopped.
+constexpr absl::Duration kSilence = absl::Seconds(1);
+// How often a send that waits looks whether it was cancelled.
+constexpr absl::Duration kSlice = absl::Milliseconds(20);
 
 using Models = absl::InlinedVector<AnyRef, 8>;
 
@@ -41,85 +43,108 @@ std::string StderrNote(const OutputReader& output) {
   return tail.empty() ? "" : absl::StrCat("\n  the end of its stderr:\n", tail);
 }
 
+void WriteHead(const Connection::RequestHead& head, schemas::Request::Builder out) {
+  out.setId(head.id);
+  out.setTarget({head.target.data(), head.target.size()});
+  out.setCredit(head.credit);
+  out.setReports(head.reports);
+  if (head.deadline.is_never()) return;
+  const int64_t left = absl::ToInt64Nanoseconds(head.deadline.Remaining());
+  out.setTimeoutNanoseconds(static_cast<uint64_t>(std::max<int64_t>(left, 1)));
+}
+
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Connection>> Connection::Start(const ConnectionOptions& options,
+// What a connection is made of, made in this order.
+struct Connection::Parts {
+  std::optional<ChildProcess> process;
+  std::unique_ptr<OutputReader> output;
+  std::unique_ptr<RingPipe> pipe;
+  std::optional<Cancellation> interrupt;
+  std::optional<Cancellation> poke;
+};
+
+absl::StatusOr<std::shared_ptr<Connection>> Connection::Start(const ConnectionOptions& options,
                                                               ShmPool& pool,
                                                               const CodecRegistry& codecs,
                                                               std::optional<WorkerEnd>& end) {
-  const auto failed = [&](const absl::Status& status) {
-    end = FailedToStart{.why = std::string(status.message())};
-    return status;
-  };
-  absl::StatusOr<std::string> path = FindProgram(options.program);
-  if (!path.ok()) return failed(path.status());
-  absl::StatusOr<Cancellation> interrupt = Cancellation::Create();
-  if (!interrupt.ok()) return failed(interrupt.status());
-  auto sockets = SocketPipe::CreateSockets();
-  if (!sockets.ok()) return failed(sockets.status());
-  auto output = OutputReader::Start(options.log_sink);
-  if (!output.ok()) return failed(output.status());
-
-  SpawnOptions spawn = {.path = *path,
-                        .arguments = options.arguments,
-                        .environment = options.environment,
-                        .descriptors = {{(*output)->stdout_writer(), 1},
-                                        {(*output)->stderr_writer(), 2},
-                                        {sockets->second.get(), kWorkerDescriptor}}};
-  spawn.environment[kDescriptorVariable] = absl::StrCat(kWorkerDescriptor);
-  absl::StatusOr<ChildProcess> process = ChildProcess::Spawn(spawn);
-  if (!process.ok()) return failed(process.status());
-  (*output)->set_worker(process->pid());
-  (*output)->CloseWriters();
-  sockets->second.reset();
-
-  if (absl::Status placed = PlaceProcess(process->pid(), options.pipe.placement); !placed.ok()) {
-    return failed(placed);
+  Parts parts;
+  if (absl::Status made = Spawn(options, parts); !made.ok()) {
+    end = FailedToStart{.why = std::string(made.message())};
+    return made;
   }
-  auto socket = std::make_unique<SocketPipe>(std::move(sockets->first), options.pipe);
-  socket->WatchPeer(process->pidfd());
-  auto pipe = std::make_unique<RingPipe>(std::move(socket), options.pipe);
-  RingPipe& ring_pipe = *pipe;
   pool.ResetPeer(options.hello.worker_prefix);
-  std::unique_ptr<Connection> connection(new Connection(
-      options, *std::move(process), *std::move(output),
-      std::make_unique<Channel>(std::move(pipe), pool, codecs), *std::move(interrupt)));
-  absl::Status ready =
-      connection->ShakeHands(options.hello, ring_pipe, Deadline::After(options.start_timeout));
+  std::shared_ptr<Connection> connection(new Connection(options, std::move(parts), pool, codecs));
+  absl::Status ready = connection->ShakeHands(options.hello, options);
   if (ready.ok()) return connection;
-  connection->SetOver(ready);
-  absl::Status lost = connection->Lost("shaking hands");
+  connection->router_.SetOver(ready);
+  absl::Status lost = connection->Lost("shaking hands", 0).status;
   end = connection->end();
   return lost;
 }
 
-Connection::Connection(const ConnectionOptions& options, ChildProcess process,
-                       std::unique_ptr<OutputReader> output, std::unique_ptr<Channel> channel,
-                       Cancellation interrupt)
+absl::Status Connection::Spawn(const ConnectionOptions& options, Parts& parts) {
+  absl::StatusOr<std::string> path = FindProgram(options.program);
+  if (!path.ok()) return path.status();
+  for (std::optional<Cancellation>* made : {&parts.interrupt, &parts.poke}) {
+    absl::StatusOr<Cancellation> cancellation = Cancellation::Create();
+    if (!cancellation.ok()) return cancellation.status();
+    *made = *std::move(cancellation);
+  }
+  auto sockets = SocketPipe::CreateSockets();
+  if (!sockets.ok()) return sockets.status();
+  auto output = OutputReader::Start(options.log_sink);
+  if (!output.ok()) return output.status();
+  parts.output = *std::move(output);
+
+  SpawnOptions spawn = {.path = *path,
+                        .arguments = options.arguments,
+                        .environment = options.environment,
+                        .descriptors = {{parts.output->stdout_writer(), 1},
+                                        {parts.output->stderr_writer(), 2},
+                                        {sockets->second.get(), kWorkerDescriptor}}};
+  spawn.environment[kDescriptorVariable] = absl::StrCat(kWorkerDescriptor);
+  absl::StatusOr<ChildProcess> process = ChildProcess::Spawn(spawn);
+  if (!process.ok()) return process.status();
+  parts.process.emplace(*std::move(process));
+  parts.output->set_worker(parts.process->pid());
+  parts.output->CloseWriters();
+  sockets->second.reset();
+
+  absl::Status placed = PlaceProcess(parts.process->pid(), options.pipe.placement);
+  if (!placed.ok()) return placed;
+  auto socket = std::make_unique<SocketPipe>(std::move(sockets->first), options.pipe);
+  socket->WatchPeer(parts.process->pidfd());
+  parts.pipe = std::make_unique<RingPipe>(std::move(socket), options.pipe);
+  return absl::OkStatus();
+}
+
+Connection::Connection(const ConnectionOptions& options, Parts parts, ShmPool& pool,
+                       const CodecRegistry& codecs)
     : program_(options.program),
-      process_(std::move(process)),
-      output_(std::move(output)),
-      channel_(std::move(channel)),
+      process_(*std::move(parts.process)),
+      output_(std::move(parts.output)),
+      ring_pipe_(parts.pipe.get()),
+      channel_(std::make_unique<Channel>(std::move(parts.pipe), pool, codecs)),
       log_sink_(options.log_sink),
-      interrupt_(std::move(interrupt)),
-      reading_meanwhile_(*this),
-      pipe_options_(options.pipe) {}
+      router_(
+          *channel_, [this](const Received& event) { return PassOn(event); },
+          *std::move(parts.interrupt), *std::move(parts.poke)) {}
 
 void Connection::Kill() {
-  {
-    std::lock_guard<std::mutex> lock(mutex_);
-    closing_ = true;
-  }
-  SetOver(absl::CancelledError("the session has been shut down"));
+  router_.Close();
+  router_.SetOver(absl::CancelledError("the session has been shut down"));
   EndProcess();
 }
 
-absl::Status Connection::ShakeHands(HelloInfo hello, RingPipe& pipe, Deadline deadline) {
-  const Wait wait = {.deadline = deadline};
-  pipe.ExpectCancellation(interrupt_);
+absl::Status Connection::ShakeHands(HelloInfo hello, const ConnectionOptions& options) {
+  const Wait wait = {.deadline = Deadline::After(options.start_timeout),
+                     .cancellation = options.interrupt};
+  RingPipe& pipe = *ring_pipe_;
+  pipe.ExpectCancellation(router_.poke());
   std::vector<int> descriptors;
-  hello.ring = pipe_options_.ring_bytes > 0;
-  hello.spin = pipe_options_.spin;
+  hello.ring = options.pipe.ring_bytes > 0;
+  hello.spin = options.pipe.spin;
   if (hello.ring) {
     absl::StatusOr<std::vector<int>> offer = pipe.Offer();
     if (!offer.ok()) return offer.status();
@@ -146,42 +171,39 @@ absl::Status Connection::ShakeHands(HelloInfo hello, RingPipe& pipe, Deadline de
   });
 }
 
-absl::StatusOr<Object> Connection::Call(absl::string_view target,
-                                        absl::Span<const ArgumentRef> arguments,
-                                        Deadline deadline) {
-  Waiter waiter(schemas::Message::RESPONSE);
-  if (absl::Status entered = Enter(waiter); !entered.ok()) return entered;
-  absl::Status sent = SendRequest(waiter.id, target, arguments, deadline);
-  if (!sent.ok()) {
-    SendFailed(waiter);
-    if (absl::IsFailedPrecondition(sent)) return sent;
-    return over().ok() ? sent : Lost(absl::StrCat("'", target, "' was being called"));
-  }
-  absl::StatusOr<std::unique_ptr<Received>> received = Await(waiter, deadline);
-  if (!received.ok() && over().ok()) {
-    return absl::DeadlineExceededError(
-        absl::StrCat(target, ": no answer in time; the worker goes on with it"));
-  }
-  if (!received.ok()) return Lost(absl::StrCat("it ran '", target, "'"));
-  Answer answer = ReadAnswer(**received, target);
-  if (!absl::IsDataLoss(answer.decoded)) return std::move(answer.result);
-  SetOver(answer.decoded);
-  return Lost(absl::StrCat("it answered '", target, "'"));
-}
-
-absl::Status Connection::SendRequest(uint64_t id, absl::string_view target,
-                                     absl::Span<const ArgumentRef> arguments, Deadline deadline) {
+absl::Status Connection::SendRequest(const RequestHead& head,
+                                     absl::Span<const ArgumentRef> arguments, uint64_t& sent) {
   ValueMessage message(*channel_);
-  if (absl::Status begun = message.Begin(SendWait(deadline)); !begun.ok()) return begun;
+  absl::Status status = SendPatiently(head, [&](const Wait& wait) { return message.Begin(wait); });
+  if (!status.ok()) return status;
   // Behind the shutdown it would not be answered.
   if (closing()) return absl::FailedPreconditionError("the session is being shut down");
   schemas::Request::Builder request = message.root().initRequest();
-  request.setId(id);
-  request.setTarget({target.data(), target.size()});
+  WriteHead(head, request);
   Models models;
-  absl::Status encoded = VisitAll(
-      arguments, models, [&] { return EncodeArguments(message, request, arguments, models); });
-  return encoded.ok() ? message.Send(SendWait(deadline)) : encoded;
+  status = VisitAll(arguments, models,
+                    [&] { return EncodeArguments(message, request, arguments, models); });
+  if (!status.ok()) return status;
+  status = SendPatiently(head, [&](const Wait& wait) { return message.Send(wait); });
+  sent = status.ok() ? pipe().last_sent() : 0;
+  return status;
+}
+
+// In slices, if it may be cancelled: nothing else would wake it.
+absl::Status Connection::SendPatiently(const RequestHead& head,
+                                       absl::FunctionRef<absl::Status(const Wait&)> step) {
+  while (true) {
+    const Deadline slice = head.cancellation.stop_possible()
+                               ? Deadline::Earlier(head.deadline, Deadline::After(kSlice))
+                               : head.deadline;
+    absl::Status status = step(router_.SendWait(slice));
+    if (status.ok()) return status;
+    if (!absl::IsDeadlineExceeded(status)) NoteFailedSend();
+    if (!absl::IsDeadlineExceeded(status) || head.deadline.HasPassed()) return status;
+    if (head.cancellation.stop_requested()) {
+      return absl::CancelledError("cancelled before it was sent");
+    }
+  }
 }
 
 absl::Status Connection::EncodeArguments(ValueMessage& message, schemas::Request::Builder request,
@@ -207,10 +229,32 @@ absl::Status Connection::EncodeArguments(ValueMessage& message, schemas::Request
   return absl::OkStatus();
 }
 
+void Connection::NoteFailedSend() {
+  if (absl::Status pipe = channel_->pipe().send_status(); !pipe.ok()) router_.SetOver(pipe);
+}
+
+void Connection::SendCancel(uint64_t id, Deadline deadline) {
+  absl::Status sent = channel_->Send([&](schemas::Message::Builder root) { root.setCancel(id); },
+                                     router_.SendWait(deadline));
+  if (!sent.ok()) NoteFailedSend();
+}
+
+absl::Status Connection::SendCredit(uint64_t id, uint32_t items) {
+  absl::Status sent = channel_->Send(
+      [&](schemas::Message::Builder root) {
+        schemas::Credit::Builder credit = root.initCredit();
+        credit.setId(id);
+        credit.setItems(items);
+      },
+      router_.SendWait(Deadline::Never()));
+  if (!sent.ok()) NoteFailedSend();
+  return sent;
+}
+
 Connection::Answer Connection::ReadAnswer(const Received& received, absl::string_view target) {
-  Answer answer = {.decoded = absl::OkStatus(), .result = Object()};
+  Answer answer = {.broken = absl::OkStatus(), .result = Object()};
   MessageDecoder decoder = channel_->MakeDecoder(received);
-  answer.decoded = CatchKj([&] {
+  absl::Status read = CatchKj([&] {
     const schemas::Response::Reader response = received.root.getResponse();
     if (response.isError()) {
       answer.result = ToStatus(ReadError(response.getError()), target);
@@ -219,65 +263,74 @@ Connection::Answer Connection::ReadAnswer(const Received& received, absl::string
     answer.result = decoder.Decode(response.getResult());
     return answer.result.status();
   });
-  if (!answer.decoded.ok()) {
-    answer.result = absl::Status(answer.decoded.code(), absl::StrCat("the result of ", target, ": ",
-                                                                     answer.decoded.message()));
+  return Judge(std::move(answer), read, target);
+}
+
+Connection::Answer Connection::ReadItem(const Received& received, absl::string_view target) {
+  Answer answer = {.broken = absl::OkStatus(), .result = Object()};
+  MessageDecoder decoder = channel_->MakeDecoder(received);
+  absl::Status read = CatchKj([&] {
+    answer.result = decoder.Decode(received.root.getItem().getValue());
+    return answer.result.status();
+  });
+  return Judge(std::move(answer), read, target);
+}
+
+Connection::Answer Connection::Judge(Answer answer, const absl::Status& read,
+                                     absl::string_view target) {
+  if (read.ok()) return answer;
+  answer.result =
+      absl::Status(read.code(), absl::StrCat("the result of ", target, ": ", read.message()));
+  if (absl::IsDataLoss(read)) {
+    answer.broken = answer.result.status();
+    router_.SetOver(answer.broken);
   }
   return answer;
 }
 
-// Nothing was sent. All is as before, unless the pipe is over: the worker has gone, or half a
-// message is out.
-void Connection::SendFailed(const Waiter& waiter) {
-  {
-    std::lock_guard<std::mutex> lock(mutex_);
-    Leave(waiter);
-  }
-  if (absl::Status pipe = channel_->pipe().send_status(); !pipe.ok()) SetOver(pipe);
-}
-
 absl::Status Connection::Ping(Deadline deadline) {
-  Waiter waiter(schemas::Message::PONG);
-  if (absl::Status entered = Enter(waiter); !entered.ok()) return entered;
-  absl::Status status = channel_->Send(
-      [&](schemas::Message::Builder root) { root.setPing(waiter.id); }, SendWait(deadline));
-  if (status.ok()) {
-    status = Await(waiter, deadline).status();
+  Waiter waiter;
+  PendingReply reply(schemas::Message::PONG, waiter);
+  if (absl::Status entered = router_.Enter(reply); !entered.ok()) return entered;
+  absl::Status status =
+      channel_->Send([&](schemas::Message::Builder root) { root.setPing(reply.id()); },
+                     router_.SendWait(deadline));
+  if (!status.ok()) {
+    router_.Withdraw(reply);
+    NoteFailedSend();
   } else {
-    SendFailed(waiter);
+    const Happening now = router_.Await(reply, deadline);
+    if (now.nothing()) {
+      router_.Abandon(reply);
+      status = absl::DeadlineExceededError("no answer to a ping in time");
+    }
   }
-  return over().ok() ? status : Lost("it was being pinged");
+  return over().ok() ? status : Lost("it was being pinged", 0).status;
 }
 
 absl::Status Connection::Shutdown(absl::Duration grace) {
   const Deadline deadline = Deadline::After(grace);
-  Waiter waiter(schemas::Message::GOODBYE);
-  waiter.id = kGoodbyeId;
-  {
-    std::unique_lock<std::mutex> lock(mutex_);
-    if (!over_.ok()) return absl::OkStatus();
-    if (closing_) {
-      lock.unlock();
-      return AwaitShutdown(deadline);
-    }
-    closing_ = true;
-    waiting_.push_back(&waiter);
-  }
+  if (!over().ok()) return absl::OkStatus();
+  if (!router_.Close()) return AwaitShutdown(deadline);
+  Waiter waiter;
+  PendingReply reply(schemas::Message::GOODBYE, waiter);
+  router_.EnterGoodbye(reply);
   absl::Status asked = channel_->Send([](schemas::Message::Builder root) { root.setShutdown(); },
-                                      SendWait(deadline));
+                                      router_.SendWait(deadline));
+  bool in_time = false;
   if (asked.ok()) {
-    asked = Await(waiter, deadline).status();
+    in_time = router_.Await(reply, deadline).answer != nullptr;
   } else {
-    SendFailed(waiter);
+    NoteFailedSend();
   }
-  bool in_time = asked.ok();
+  router_.Withdraw(reply);
   if (in_time) {
     std::lock_guard<std::mutex> lock(end_mutex_);
     end_ = process_.Wait(deadline);
     in_time = end_.has_value();
   }
-  SetOver(in_time ? absl::CancelledError("the session has been shut down")
-                  : absl::DeadlineExceededError("shutdown"));
+  router_.SetOver(in_time ? absl::CancelledError("the session has been shut down")
+                          : absl::DeadlineExceededError("shutdown"));
   EndProcess();
   if (in_time) return absl::OkStatus();
   return absl::DeadlineExceededError(absl::StrCat("the worker did not go within ",
@@ -286,181 +339,17 @@ absl::Status Connection::Shutdown(absl::Duration grace) {
 }
 
 absl::Status Connection::AwaitShutdown(Deadline deadline) {
-  std::unique_lock<std::mutex> lock(mutex_);
-  while (over_.ok() && !deadline.HasPassed()) {
-    const absl::Duration rest = std::min(deadline.Remaining(), absl::Hours(1));
-    over_changed_.wait_for(lock, absl::ToChronoNanoseconds(rest));
-  }
-  lock.unlock();
-  SetOver(absl::DeadlineExceededError("shutdown"));
+  router_.AwaitOver(deadline).IgnoreError();
+  router_.SetOver(absl::DeadlineExceededError("shutdown"));
   EndProcess();
   if (!absl::IsDeadlineExceeded(over())) return absl::OkStatus();
   return absl::DeadlineExceededError(
       absl::StrCat("the worker, asked to go by another caller, ", DescribeEnd(*end())));
 }
 
-absl::Status Connection::over() const {
-  std::lock_guard<std::mutex> lock(mutex_);
-  return over_;
-}
-
-bool Connection::closing() const { return closing_; }
-
 std::optional<WorkerEnd> Connection::end() const {
   std::lock_guard<std::mutex> lock(end_mutex_);
   return end_;
-}
-
-absl::Status Connection::Enter(Waiter& waiter) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  if (!over_.ok()) return absl::FailedPreconditionError("the worker has ended");
-  if (closing_) return absl::FailedPreconditionError("the session is being shut down");
-  waiter.id = next_id_++;
-  waiting_.push_back(&waiter);
-  return absl::OkStatus();
-}
-
-void Connection::Leave(const Waiter& waiter) {
-  waiting_.erase(std::find(waiting_.begin(), waiting_.end(), &waiter));
-}
-
-absl::StatusOr<std::unique_ptr<Received>> Connection::Await(Waiter& waiter, Deadline deadline) {
-  std::unique_lock<std::mutex> lock(mutex_);
-  bool late = false;
-  while (true) {
-    if (waiter.answer != nullptr) {
-      Leave(waiter);
-      if (!reading_) StopReading();
-      if (waiting_.empty()) return std::move(waiter.answer);
-      lock.unlock();
-      // Others wait, and some of them have just got their answers. Where callers are more than
-      // processors, they would otherwise wait until the kernel takes this one off its processor.
-      std::this_thread::yield();
-      return std::move(waiter.answer);
-    }
-    absl::Status failure = over_;
-    if (failure.ok() && late) {
-      failure = absl::DeadlineExceededError("no answer in time");
-      abandoned_.emplace(waiter.id, waiter.kind);
-    }
-    if (!failure.ok()) {
-      Leave(waiter);
-      if (!reading_) StopReading();  // this one may have been woken to read
-      return failure;
-    }
-    if (reading_) {
-      AwaitTurnToRead(waiter, deadline, lock);
-      late = deadline.HasPassed();
-      continue;
-    }
-    reading_ = true;
-    lock.unlock();
-    absl::Status read = ReadOne(&waiter, deadline);
-    late = absl::IsDeadlineExceeded(read);
-    if (!read.ok() && !late) SetOver(read);
-    lock.lock();
-    reading_ = false;
-    // Other messages may come without end.
-    if (read.ok() && waiter.answer == nullptr) late = deadline.HasPassed();
-  }
-}
-
-void Connection::AwaitTurnToRead(Waiter& waiter, Deadline deadline,
-                                 std::unique_lock<std::mutex>& lock) {
-  const absl::Duration rest = deadline.Remaining();
-  waiter.asleep = true;
-  if (rest == absl::InfiniteDuration()) {
-    waiter.wake.wait(lock);
-  } else {
-    waiter.wake.wait_for(lock, absl::ToChronoNanoseconds(rest));
-  }
-  waiter.asleep = false;
-}
-
-void Connection::StopReading() {
-  for (Waiter* waiter : waiting_) {
-    if (waiter->answer != nullptr || !waiter->asleep) continue;
-    waiter->wake.notify_one();
-    return;
-  }
-}
-
-absl::Duration Connection::ArmReading() {
-  // Somebody else reads. When that one stops, nobody might: this one asks again.
-  constexpr absl::Duration kPause = absl::Milliseconds(10);
-  std::lock_guard<std::mutex> lock(mutex_);
-  if (reading_) return kPause;
-  // Not for ever: another one may read meanwhile, and then stop.
-  return channel_->pipe().Arm() ? absl::ZeroDuration() : kPause;
-}
-
-void Connection::ReadMeanwhile() {
-  std::unique_lock<std::mutex> lock(mutex_);
-  if (!over_.ok() || reading_) return;  // the send is about to be cancelled; somebody else reads
-  reading_ = true;
-  lock.unlock();
-  absl::Status read = ReadOne(nullptr, Deadline::After(absl::ZeroDuration()));
-  if (!read.ok() && !absl::IsDeadlineExceeded(read)) SetOver(read);
-  lock.lock();
-  reading_ = false;
-  StopReading();
-}
-
-absl::Status Connection::ReadOne(Waiter* reader, Deadline deadline) {
-  absl::StatusOr<std::unique_ptr<Received>> received =
-      channel_->Receive({.deadline = deadline, .cancellation = &interrupt_});
-  if (!received.ok()) return received.status();
-  return Handle(*std::move(received), reader);
-}
-
-absl::Status Connection::Handle(std::unique_ptr<Received> received, Waiter* reader) {
-  schemas::Message::Which kind = schemas::Message::LEASES;
-  uint64_t id = kGoodbyeId;
-  absl::Status read = CatchKj([&] {
-    const schemas::Message::Reader root = received->root;
-    kind = root.which();
-    if (kind == schemas::Message::RESPONSE) id = root.getResponse().getId();
-    if (kind == schemas::Message::PONG) id = root.getPong();
-    return absl::OkStatus();
-  });
-  if (!read.ok()) return read;
-  // The reader's own answer needs no lock: nobody else delivers while it reads.
-  if (reader != nullptr && reader->id == id && reader->kind == kind && reader->answer == nullptr) {
-    reader->answer = std::move(received);
-    return absl::OkStatus();
-  }
-  switch (kind) {
-    case schemas::Message::LEASES:
-      return absl::OkStatus();
-    case schemas::Message::EVENT:
-      return PassOn(*received);
-    case schemas::Message::RESPONSE:
-    case schemas::Message::PONG:
-    case schemas::Message::GOODBYE:
-      return Deliver(id, kind, std::move(received));
-    default:
-      return absl::DataLossError(absl::StrCat("the worker sent a message of kind ",
-                                              static_cast<int>(kind),
-                                              ", which is not its to send"));
-  }
-}
-
-absl::Status Connection::Deliver(uint64_t id, schemas::Message::Which kind,
-                                 std::unique_ptr<Received> received) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  for (Waiter* waiter : waiting_) {
-    if (waiter->id != id || waiter->kind != kind || waiter->answer != nullptr) continue;
-    waiter->answer = std::move(received);
-    waiter->wake.notify_one();
-    return absl::OkStatus();
-  }
-  const auto abandoned = abandoned_.find(id);
-  if (abandoned != abandoned_.end() && abandoned->second == kind) {
-    abandoned_.erase(abandoned);
-    return absl::OkStatus();
-  }
-  return absl::DataLossError(
-      absl::StrCat("the worker answers ", id, ", which nobody has asked, or once more"));
 }
 
 absl::Status Connection::PassOn(const Received& received) {
@@ -475,13 +364,49 @@ absl::Status Connection::PassOn(const Received& received) {
   return read;
 }
 
-void Connection::SetOver(const absl::Status& why) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  if (over_.ok()) over_ = why;
-  channel_->Close();
-  interrupt_.Cancel();
-  over_changed_.notify_all();
-  for (Waiter* waiter : waiting_) waiter->wake.notify_one();
+void Connection::Terminate(const std::string& phase, absl::Duration grace) {
+  kill_grace_ = absl::ToInt64Nanoseconds(grace);
+  router_.SetOver(absl::DeadlineExceededError(phase));
+  EndProcess();
+}
+
+WorkerHealth Connection::Health() const {
+  WorkerHealth health = {.state = WorkerHealth::State::kUnknown, .worker = pid()};
+  const Vitals* vitals = ring_pipe_->peer_vitals();
+  const int64_t heartbeat =
+      vitals == nullptr ? 0 : vitals->heartbeat.load(std::memory_order_relaxed);
+  if (heartbeat == 0) return health;
+  const int64_t now = MonotonicNanoseconds();
+  const auto since = [&](const std::atomic<int64_t>& time) {
+    return absl::Nanoseconds(std::max<int64_t>(now - time.load(std::memory_order_relaxed), 0));
+  };
+  health.silent = since(vitals->heartbeat);
+  health.inactive = since(vitals->active);
+  health.cpu_time = absl::Nanoseconds(vitals->cpu.load(std::memory_order_relaxed));
+  const uint64_t request = vitals->request.load(std::memory_order_relaxed);
+  if (request != 0) {
+    health.running = since(vitals->since);
+    health.target = router_.NameOf(request);
+  }
+  if (health.silent > kSilence) {
+    health.state = WorkerHealth::State::kSilent;
+  } else if (request == 0) {
+    health.state = WorkerHealth::State::kIdle;
+  } else {
+    health.state =
+        health.inactive > kSilence ? WorkerHealth::State::kBlocked : WorkerHealth::State::kWorking;
+  }
+  return health;
+}
+
+void Connection::TerminateIfHung(absl::Duration timeout, absl::string_view target) {
+  const WorkerHealth health = Health();
+  if (health.state == WorkerHealth::State::kSilent && health.silent > timeout) {
+    Terminate("heartbeat", absl::ZeroDuration());
+  } else if (health.state == WorkerHealth::State::kBlocked && health.inactive > timeout &&
+             health.running > timeout) {
+    Terminate(absl::StrCat("running '", target, "', which gave no sign of life"), kTimeToEnd);
+  }
 }
 
 void Connection::EndProcess() {
@@ -504,30 +429,39 @@ WorkerEnd Connection::ObserveEnd(const absl::Status& why) {
     process_.Kill();
     return Misbehaved{.what = "it did not work with this main, and went on running"};
   }
+  if (const int64_t grace = kill_grace_; absl::IsDeadlineExceeded(why) && grace > 0) {
+    process_.Signal(SIGTERM);
+    process_.Wait(Deadline::After(absl::Nanoseconds(grace)));
+  }
   const WorkerEnd killed = process_.Kill();
   if (absl::IsDeadlineExceeded(why)) {
-    return TimedOut{.phase = greeted_ ? "shutdown" : "handshake"};
+    return TimedOut{.phase = greeted_ ? std::string(why.message()) : "handshake"};
   }
   if (absl::IsDataLoss(why)) return Misbehaved{.what = std::string(why.message())};
   return killed;
 }
 
-absl::Status Connection::Lost(absl::string_view doing) {
+Loss Connection::Lost(absl::string_view doing, uint64_t sent) {
   EndProcess();
   const absl::Status why = over();
+  Loss loss = {.may_have_run = sent != 0 && pipe().PeerHasTaken(sent)};
   std::string text =
       absl::StrCat("the worker '", program_, "' ", DescribeEnd(*end()), " while ", doing);
   // Asked to go, it has gone, and the call came too late for it.
   const bool gone = absl::IsUnavailable(why) || absl::IsCancelled(why);
   if (closing() && gone && *end() == WorkerEnd(Exited{.code = 0})) {
-    return absl::FailedPreconditionError(absl::StrCat("the session was shut down: ", text));
+    loss.status = absl::FailedPreconditionError(absl::StrCat("the session was shut down: ", text));
+    return loss;
   }
   // What is not told by the end itself.
   if (!absl::IsUnavailable(why) && !absl::IsDataLoss(why) && !absl::IsDeadlineExceeded(why)) {
     absl::StrAppend(&text, ": ", why.message());
   }
   absl::StrAppend(&text, StderrNote(*output_));
-  return absl::Status(why.code(), text);
+  // A worker that was killed for another call's sake, or for its silence.
+  const bool killed = absl::IsDeadlineExceeded(why) && greeted_ && !closing();
+  loss.status = absl::Status(killed ? absl::StatusCode::kUnavailable : why.code(), text);
+  return loss;
 }
 
 }  // namespace slabpipe

@@ -1,26 +1,22 @@
 // Connection: one worker process, from its start to its end.
 //
 //   auto connection = Connection::Start(options, pool, codecs, end);
-//   absl::StatusOr<Object> result = (*connection)->Call("stats.mean", arguments, deadline);
+//   CallInProgress call(*connection, ...);                       // call_in_progress.h
 //   absl::Status gone = (*connection)->Shutdown(absl::Seconds(5));
-//
-// Calls run on their callers' threads. A caller sends its request, and then either reads the pipe,
-// or waits while another caller reads: whoever reads hands the others their answers. When the one
-// that reads has its own, another takes over.
 
 #ifndef SLABPIPE_SESSION_CONNECTION_H_
 #define SLABPIPE_SESSION_CONNECTION_H_
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -29,13 +25,16 @@
 #include "slabpipe/codec/object.h"
 #include "slabpipe/codec/registry.h"
 #include "slabpipe/session/argument.h"
+#include "slabpipe/session/call_options.h"
 #include "slabpipe/session/channel.h"
 #include "slabpipe/session/child_process.h"
 #include "slabpipe/session/handshake.h"
 #include "slabpipe/session/log_sink.h"
 #include "slabpipe/session/output_reader.h"
+#include "slabpipe/session/reply_router.h"
 #include "slabpipe/session/target.h"
 #include "slabpipe/session/worker_end.h"
+#include "slabpipe/session/worker_health.h"
 #include "slabpipe/transport/ring_pipe.h"
 #include "slabpipe/transport/shm_pool.h"
 #include "slabpipe/transport/wait.h"
@@ -50,6 +49,13 @@ struct ConnectionOptions {
   PipeOptions pipe;
   absl::Duration start_timeout;
   LogSink log_sink;
+  const Cancellation* interrupt = nullptr;  // of the start; borrowed till its end
+};
+
+// What a caller is told when its worker is lost.
+struct Loss {
+  absl::Status status = absl::OkStatus();
+  bool may_have_run = true;  // false: the worker had not begun the call
 };
 
 // Thread-safe. Borrows the pool, whose peer it is, and the registry.
@@ -57,19 +63,46 @@ class Connection {
  public:
   // Spawns the worker and shakes hands. NOT_FOUND, PERMISSION_DENIED, RESOURCE_EXHAUSTED: it could
   // not be spawned; DEADLINE_EXCEEDED: it said nothing in time; UNAVAILABLE: it ended;
-  // FAILED_PRECONDITION: it is of another version, or refuses. `end` is told how it ended, if it
-  // did.
-  static absl::StatusOr<std::unique_ptr<Connection>> Start(const ConnectionOptions& options,
+  // FAILED_PRECONDITION: it is of another version, or refuses; CANCELLED: interrupted. `end` is told
+  // how it ended, if it did.
+  static absl::StatusOr<std::shared_ptr<Connection>> Start(const ConnectionOptions& options,
                                                            ShmPool& pool,
                                                            const CodecRegistry& codecs,
                                                            std::optional<WorkerEnd>& end);
   ~Connection() { Kill(); }
 
-  // Errors of the function, and of arguments, are as the worker says; DEADLINE_EXCEEDED: the worker
-  // goes on, its answer will be dropped; UNAVAILABLE: the worker has ended, and how;
-  // FAILED_PRECONDITION: it had ended before.
-  absl::StatusOr<Object> Call(absl::string_view target, absl::Span<const ArgumentRef> arguments,
-                              Deadline deadline);
+  // For calls. Sends a request; where it stands in the pipe is in `sent`. On failure nothing was
+  // sent, or the connection is over.
+  struct RequestHead {
+    uint64_t id;
+    absl::string_view target;
+    Deadline deadline;
+    uint32_t credit = 0;
+    bool reports = false;
+    std::stop_token cancellation = {};
+  };
+  absl::Status SendRequest(const RequestHead& head, absl::Span<const ArgumentRef> arguments,
+                           uint64_t& sent);
+  // The worker is told, if that takes no longer than till the deadline.
+  void SendCancel(uint64_t id, Deadline deadline);
+  absl::Status SendCredit(uint64_t id, uint32_t items);
+  // What the worker answered: a result, or the function's error. DATA_LOSS in `broken` if it is
+  // neither: the connection is over then.
+  struct Answer {
+    absl::Status broken;
+    absl::StatusOr<Object> result;
+  };
+  Answer ReadAnswer(const Received& received, absl::string_view target);
+  Answer ReadItem(const Received& received, absl::string_view target);
+  // Kills a worker that has not answered in time: SIGTERM, and after the grace SIGKILL. `phase` as in
+  // TimedOut.
+  void Terminate(const std::string& phase, absl::Duration grace);
+  // Kills it if it has given no sign of life for so long.
+  void TerminateIfHung(absl::Duration timeout, absl::string_view target);
+  // For a caller that was `doing` something when the connection ended: how it did, and what stderr
+  // said last. `sent`: where its request stands, 0 if it was not sent.
+  Loss Lost(absl::string_view doing, uint64_t sent);
+
   absl::Status Ping(Deadline deadline);
   // Asks the worker to go, waits, kills it if it does not in time (DEADLINE_EXCEEDED). Calls that
   // are waiting get their answers or, in the end, an error.
@@ -78,114 +111,55 @@ class Connection {
   // Kills the worker if it still runs; when this returns, end() is known.
   void Kill();
 
+  ReplyRouter& router() { return router_; }
   const std::vector<TargetInfo>& targets() const { return targets_; }
   pid_t pid() const { return process_.pid(); }
   const MessagePipe& pipe() const { return channel_->pipe(); }
+  WorkerHealth Health() const;
   // Why nothing can be called any more; OK while it can.
-  absl::Status over() const;
+  absl::Status over() const { return router_.over(); }
   // Whether it was this side that ended it, or is about to: by Shutdown or Kill.
-  bool closing() const;
+  bool closing() const { return router_.closing(); }
   // How the worker ended; nullopt while it runs.
   std::optional<WorkerEnd> end() const;
 
+  // That of whoever drives the calls that no caller waits for (async_calls.h).
+  Waiter& async_waiter() { return async_waiter_; }
+
  private:
-  // A caller that waits for an answer; lives on its stack.
-  struct Waiter {
-    explicit Waiter(schemas::Message::Which answer_kind) : kind(answer_kind) {}
-    const schemas::Message::Which kind;  // of the answer
-    uint64_t id = 0;
-    std::unique_ptr<Received> answer;
-    bool asleep = false;
-    std::condition_variable wake;  // the answer is there, or this one must read now
-  };
+  struct Parts;
+  static absl::Status Spawn(const ConnectionOptions& options, Parts& parts);
+  Connection(const ConnectionOptions& options, Parts parts, ShmPool& pool,
+             const CodecRegistry& codecs);
 
-  Connection(const ConnectionOptions& options, ChildProcess process,
-             std::unique_ptr<OutputReader> output, std::unique_ptr<Channel> channel,
-             Cancellation interrupt);
-
-  // For sends. A worker that does not read may itself be waiting for somebody to read what it says,
-  // so whoever sends reads meanwhile.
-  class Reading : public Meanwhile {
-   public:
-    explicit Reading(Connection& connection) : connection_(connection) {}
-    absl::Duration Arm() override { return connection_.ArmReading(); }
-    int fd() override { return connection_.channel_->pipe().fd(); }
-    void Run() override { connection_.ReadMeanwhile(); }
-
-   private:
-    Connection& connection_;
-  };
-
-  absl::Status ShakeHands(HelloInfo hello, RingPipe& pipe, Deadline deadline);
-  absl::Status SendRequest(uint64_t id, absl::string_view target,
-                           absl::Span<const ArgumentRef> arguments, Deadline deadline);
+  absl::Status ShakeHands(HelloInfo hello, const ConnectionOptions& options);
+  absl::Status SendPatiently(const RequestHead& head,
+                             absl::FunctionRef<absl::Status(const Wait&)> step);
   static absl::Status EncodeArguments(ValueMessage& message, schemas::Request::Builder request,
                                       absl::Span<const ArgumentRef> arguments,
                                       absl::Span<const AnyRef> models);
-  // What the worker answered: a result, or the function's error. Of `decoded` the result, if that
-  // could not be decoded.
-  struct Answer {
-    absl::Status decoded;
-    absl::StatusOr<Object> result;
-  };
-  Answer ReadAnswer(const Received& received, absl::string_view target);
-  // The request of `waiter` was not sent: no answer will come.
-  void SendFailed(const Waiter& waiter);
-
-  // Enters `waiter` among those that wait, with the id of the next request or ping.
-  // FAILED_PRECONDITION if the connection is over, or about to be.
-  absl::Status Enter(Waiter& waiter);
-  // Its answer. DEADLINE_EXCEEDED, or why the connection is over. In any case it waits no more.
-  absl::StatusOr<std::unique_ptr<Received>> Await(Waiter& waiter, Deadline deadline);
-  void AwaitTurnToRead(Waiter& waiter, Deadline deadline, std::unique_lock<std::mutex>& lock);
-  // Guarded by mutex_, held by the caller:
-  void Leave(const Waiter& waiter);
-  // Nobody reads any more: wakes one that sleeps, to do so. Those that are awake come by
-  // themselves.
-  void StopReading();
-  Wait SendWait(Deadline deadline) {
-    return {.deadline = deadline, .cancellation = &interrupt_, .meanwhile = &reading_meanwhile_};
-  }
-  absl::Duration ArmReading();
-  void ReadMeanwhile();
-  // Reads and handles one message, without the lock, for `reader` (may be null). DEADLINE_EXCEEDED
-  // if none comes; any other error is the connection's end.
-  absl::Status ReadOne(Waiter* reader, Deadline deadline);
-  absl::Status Handle(std::unique_ptr<Received> received, Waiter* reader);
-  absl::Status Deliver(uint64_t id, schemas::Message::Which kind,
-                       std::unique_ptr<Received> received);
+  Answer Judge(Answer answer, const absl::Status& read, absl::string_view target);
   absl::Status PassOn(const Received& received);
-
-  // The connection is over, for this reason; the first one stays.
-  void SetOver(const absl::Status& why);
+  // After a send that failed: all is as before, unless the pipe is over.
+  void NoteFailedSend();
   // Another caller has asked the worker to go: waits for that, ends it by force at the deadline.
   absl::Status AwaitShutdown(Deadline deadline);
   // Waits for the process to end, or kills it.
   void EndProcess();
   WorkerEnd ObserveEnd(const absl::Status& why);
-  // The status for a caller that was `doing` something when the connection ended: how, and what
-  // stderr said last.
-  absl::Status Lost(absl::string_view doing);
 
   const std::string program_;
   ChildProcess process_;  // guarded by end_mutex_, but for pid()
   std::unique_ptr<OutputReader> output_;
+  RingPipe* ring_pipe_;  // channel_'s
   std::unique_ptr<Channel> channel_;
   const LogSink log_sink_;
-  const Cancellation interrupt_;  // ends every wait, when the connection is over
-  Reading reading_meanwhile_;
-  const PipeOptions pipe_options_;
+  ReplyRouter router_;
+  Waiter async_waiter_;
   std::vector<TargetInfo> targets_;
   bool greeted_ = false;  // the handshake is over
 
-  mutable std::mutex mutex_;  // guards the next
-  std::condition_variable over_changed_;
-  std::vector<Waiter*> waiting_;                                     // few: one a thread that calls
-  std::unordered_map<uint64_t, schemas::Message::Which> abandoned_;  // nobody waits any more
-  uint64_t next_id_ = 1;
-  bool reading_ = false;               // somebody reads the pipe
-  std::atomic<bool> closing_ = false;  // Shutdown has begun
-  absl::Status over_;
+  std::atomic<int64_t> kill_grace_ = 0;  // of Terminate, in nanoseconds
 
   mutable std::mutex end_mutex_;  // guards the next
   std::optional<WorkerEnd> end_;

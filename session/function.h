@@ -4,11 +4,14 @@
 //
 // Parameters are taken by value or as const T&, where T is anything that a codec decodes;
 // absl::string_view works, too. The result is void, T, absl::Status, or absl::StatusOr<T>. What
-// arrives may only be read: an array parameter is an NdArray<const T>.
+// arrives may only be read: an array parameter is an NdArray<const T>. Two kinds of parameters are
+// no arguments, and may stand anywhere: CallContext& (who calls, and whether still) and
+// ResultWriter<T>&, for a function that yields many results (its own is void or absl::Status then).
 
 #ifndef SLABPIPE_SESSION_FUNCTION_H_
 #define SLABPIPE_SESSION_FUNCTION_H_
 
+#include <array>
 #include <cstddef>
 #include <functional>
 #include <string>
@@ -26,6 +29,7 @@
 #include "slabpipe/codec/binding.h"
 #include "slabpipe/codec/object.h"
 #include "slabpipe/session/argument.h"
+#include "slabpipe/session/call_context.h"
 
 namespace slabpipe {
 
@@ -35,10 +39,11 @@ using ResultSink = absl::FunctionRef<absl::Status(const ArgumentRef& result)>;
 struct Function {
   std::vector<std::string> parameter_types;  // readable names
   std::string result_type;
+  std::string item_type;  // of a function that yields many results; empty: it yields one
   // Converts one object for each parameter, calls, and passes the result on. INVALID_ARGUMENT for
   // an object that does not fit says which parameter it was ("argument 2: ..."); `names` are for
   // that message. Lets exceptions of the function pass.
-  std::function<absl::Status(absl::Span<const Object> arguments,
+  std::function<absl::Status(CallContext& context, absl::Span<const Object> arguments,
                              absl::Span<const std::string> names, ResultSink sink)>
       call;
 };
@@ -72,6 +77,36 @@ struct ParameterOf {
   }
 };
 
+// Parameters that are no arguments.
+template <typename P>
+struct SpecialParameter : std::false_type {};
+template <>
+struct SpecialParameter<CallContext&> : std::true_type {
+  struct Held {
+    CallContext& context;
+    CallContext& Get() { return context; }
+  };
+};
+template <typename T>
+struct SpecialParameter<ResultWriter<T>&> : std::true_type {
+  using Item = T;
+  struct Held {
+    explicit Held(CallContext& context) : writer(context) {}
+    ResultWriter<T> writer;
+    ResultWriter<T>& Get() { return writer; }
+  };
+};
+
+// The readable name of the type of items, if P is a ResultWriter.
+template <typename P>
+std::string ItemTypeOf() {
+  if constexpr (requires { typename SpecialParameter<P>::Item; }) {
+    return TypeId::Of<typename SpecialParameter<P>::Item>().name();
+  } else {
+    return "";
+  }
+}
+
 std::string InArgument(size_t index, absl::Span<const std::string> names);
 
 template <typename P>
@@ -94,39 +129,93 @@ absl::Status PassResult(const R& result, ResultSink sink) {
   }
 }
 
+// What a parameter is given: an argument, converted, or what stands for the call. REQUIRES, for Get:
+// status() is OK.
+template <typename P, bool is_special = SpecialParameter<P>::value>
+class HeldParameter {
+ public:
+  HeldParameter(CallContext&, absl::Span<const Object> arguments, size_t index,
+                absl::Span<const std::string> names)
+      : held_(ConvertArgument<P>(arguments[index], index, names)) {}
+  absl::Status status() const { return held_.status(); }
+  const typename ParameterOf<P>::Stored& Get() { return ParameterOf<P>::Get(*held_); }
+
+ private:
+  absl::StatusOr<typename ParameterOf<P>::Held> held_;
+};
+template <typename P>
+class HeldParameter<P, true> {
+ public:
+  HeldParameter(CallContext& context, absl::Span<const Object>, size_t,
+                absl::Span<const std::string>)
+      : held_{context} {}
+  absl::Status status() const { return absl::OkStatus(); }
+  decltype(auto) Get() { return held_.Get(); }
+
+ private:
+  typename SpecialParameter<P>::Held held_;
+};
+
 template <typename R, typename... P>
 struct FunctionMaker {
+  static constexpr size_t kArguments = (size_t{0} + ... + !SpecialParameter<P>::value);
+  static constexpr bool kStreams =
+      (false || ... || requires { typename SpecialParameter<P>::Item; });
+  static_assert(!kStreams || std::is_void_v<R> || std::is_same_v<R, absl::Status>,
+                "a function with a ResultWriter returns void or absl::Status");
+
   template <typename F>
   static Function Make(F function) {
     Function made;
-    made.parameter_types = {TypeId::Of<std::remove_cvref_t<P>>().name()...};
+    (AddParameterType<P>(made.parameter_types), ...);
+    (made.item_type.append(ItemTypeOf<P>()), ...);
     made.result_type = TypeId::Of<std::remove_cvref_t<R>>().name();
-    made.call = [function = std::move(function)](absl::Span<const Object> arguments,
-                                                 absl::Span<const std::string> names,
-                                                 ResultSink sink) mutable {
-      return Call(function, arguments, names, sink, std::index_sequence_for<P...>());
+    made.call = [function = std::move(function)](
+                    CallContext& context, absl::Span<const Object> arguments,
+                    absl::Span<const std::string> names, ResultSink sink) mutable {
+      return Call(function, context, arguments, names, sink, std::index_sequence_for<P...>());
     };
     return made;
   }
 
  private:
+  template <typename Parameter>
+  static void AddParameterType(std::vector<std::string>& types) {
+    if constexpr (!SpecialParameter<Parameter>::value) {
+      types.push_back(TypeId::Of<std::remove_cvref_t<Parameter>>().name());
+    }
+  }
+
+  // Which argument each parameter takes: the number of arguments before it.
+  static constexpr std::array<size_t, sizeof...(P) + 1> Positions() {
+    std::array<size_t, sizeof...(P) + 1> positions = {};
+    const std::array<bool, sizeof...(P) + 1> special = {SpecialParameter<P>::value..., true};
+    for (size_t i = 0, next = 0; i < sizeof...(P); ++i) {
+      positions[i] = next;
+      if (!special[i]) ++next;
+    }
+    return positions;
+  }
+
   template <typename F, size_t... I>
-  static absl::Status Call(F& function, absl::Span<const Object> arguments,
+  static absl::Status Call(F& function, [[maybe_unused]] CallContext& context,
+                           absl::Span<const Object> arguments,
                            [[maybe_unused]] absl::Span<const std::string> names, ResultSink sink,
                            std::index_sequence<I...>) {
-    if (arguments.size() != sizeof...(P)) {
+    if (arguments.size() != kArguments) {
       return absl::InternalError("as many arguments as parameters are needed");
     }
-    auto converted = std::make_tuple(ConvertArgument<P>(arguments[I], I, names)...);
+    [[maybe_unused]] constexpr auto kPositions = Positions();
+    std::tuple<HeldParameter<P>...> held(
+        HeldParameter<P>(context, arguments, kPositions[I], names)...);
     absl::Status status;
-    (status.Update(std::get<I>(converted).status()), ...);
+    (status.Update(std::get<I>(held).status()), ...);
     if (!status.ok()) return status;
     if constexpr (std::is_void_v<R>) {
-      function(ParameterOf<P>::Get(*std::get<I>(converted))...);
+      function(std::get<I>(held).Get()...);
       return sink(ToArgumentRef(Value()));
     } else {
-      return PassResult<std::remove_cvref_t<R>>(
-          function(ParameterOf<P>::Get(*std::get<I>(converted))...), sink);
+      return PassResult<std::remove_cvref_t<R>>(function(std::get<I>(held).Get()...), sink);
     }
   }
 };

@@ -6,6 +6,8 @@
 
 #include <utility>
 
+#include "slabpipe/session/service_thread.h"
+
 namespace slabpipe {
 namespace {
 
@@ -18,24 +20,32 @@ namespace {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Guardian>> Guardian::Start(int socket) {
+absl::StatusOr<std::unique_ptr<Guardian>> Guardian::Start(int socket, std::function<void()> beat) {
   absl::StatusOr<Cancellation> stop = Cancellation::Create();
   if (!stop.ok()) return stop.status();
-  return std::unique_ptr<Guardian>(new Guardian(socket, *std::move(stop)));
+  std::unique_ptr<Guardian> guardian(new Guardian(socket, std::move(beat), *std::move(stop)));
+  auto thread = StartServiceThread([raw = guardian.get()] { raw->Run(); });
+  if (!thread.ok()) return thread.status();
+  guardian->thread_ = *std::move(thread);
+  return guardian;
 }
 
-Guardian::Guardian(int socket, Cancellation stop)
-    : stop_(std::move(stop)), thread_([this, socket] {
-        // No events asked for: the wait ends only when the other end is closed.
-        WaitFd closed = {.fd = socket, .events = 0};
-        absl::Status ended = WaitForAny(absl::MakeSpan(&closed, 1),
-                                        {.deadline = Deadline::Never(), .cancellation = &stop_});
-        if (ended.ok()) KillProcessGroup();
-      }) {}
+void Guardian::Run() {
+  // No events asked for: the wait ends only when the other end is closed, or there is none.
+  WaitFd closed = {.fd = socket_, .events = 0};
+  while (true) {
+    absl::Status ended =
+        WaitForAny(absl::MakeSpan(&closed, 1),
+                   {.deadline = Deadline::After(kHeartbeat), .cancellation = &stop_});
+    if (ended.ok()) KillProcessGroup();
+    if (!absl::IsDeadlineExceeded(ended)) return;
+    beat_();
+  }
+}
 
 Guardian::~Guardian() {
   stop_.Cancel();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 }  // namespace slabpipe

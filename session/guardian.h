@@ -1,30 +1,41 @@
-// Guardian: ends a worker whose main is gone.
+// Guardian: ends a worker whose main is gone, and says that it lives while main is there.
 //
-// A thread that sleeps until the other end of the connection is closed for good, then kills the
+// A thread that waits until the other end of the connection is closed for good, then kills the
 // worker's process group: a worker that computes, hangs or has children of its own does not outlive
-// its main, even if that was killed by SIGKILL.
+// its main, even if that was killed by SIGKILL. Nor does one that has closed its own end. Meanwhile
+// it beats, four times a second.
 
 #ifndef SLABPIPE_SESSION_GUARDIAN_H_
 #define SLABPIPE_SESSION_GUARDIAN_H_
 
+#include <functional>
 #include <memory>
 #include <thread>
+#include <utility>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "slabpipe/transport/wait.h"
 
 namespace slabpipe {
 
+inline constexpr absl::Duration kHeartbeat = absl::Milliseconds(250);
+
 class Guardian {
  public:
-  // Watches `socket` (borrowed), one end of a socket pair.
-  static absl::StatusOr<std::unique_ptr<Guardian>> Start(int socket);
+  // Watches `socket` (borrowed), one end of a socket pair, and calls `beat` once a kHeartbeat.
+  // RESOURCE_EXHAUSTED.
+  static absl::StatusOr<std::unique_ptr<Guardian>> Start(int socket, std::function<void()> beat);
   // Ends the watch.
   ~Guardian();
 
  private:
-  Guardian(int socket, Cancellation stop);
+  Guardian(int socket, std::function<void()> beat, Cancellation stop)
+      : socket_(socket), beat_(std::move(beat)), stop_(std::move(stop)) {}
+  void Run();
 
+  const int socket_;
+  const std::function<void()> beat_;
   const Cancellation stop_;
   std::thread thread_;
 };

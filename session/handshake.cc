@@ -36,6 +36,7 @@ void WriteTarget(const TargetInfo& target, schemas::Target::Builder out) {
   out.setName(target.name.c_str());
   out.setDocumentation(target.documentation.c_str());
   out.setResult(target.result.c_str());
+  out.setItemType(target.item_type.c_str());
   auto parameters = out.initParameters(static_cast<unsigned>(target.parameters.size()));
   for (unsigned i = 0; i < parameters.size(); ++i) {
     parameters[i].setName(target.parameters[i].name.c_str());
@@ -48,7 +49,8 @@ TargetInfo ReadTarget(schemas::Target::Reader in) {
   TargetInfo target = {.name = ToString(in.getName()),
                        .documentation = ToString(in.getDocumentation()),
                        .parameters = {},
-                       .result = ToString(in.getResult())};
+                       .result = ToString(in.getResult()),
+                       .item_type = ToString(in.getItemType())};
   for (const schemas::Target::Parameter::Reader parameter : in.getParameters()) {
     target.parameters.push_back({.name = ToString(parameter.getName()),
                                  .type = ToString(parameter.getType()),

@@ -11,16 +11,20 @@
 // Errors. What the worker's function returned or threw comes with its own code, message and
 // traceback, and the worker goes on. Otherwise:
 //   UNAVAILABLE          the worker is lost; the message says how it ended, what its stderr said
-//                        last, and whether a new one is running. No call is ever repeated by itself
+//                        last, and whether a new one is running. A call that it may have begun is
+//                        never repeated by itself, unless CallOptions::idempotent says so
 //   DATA_LOSS            it broke the protocol, and was killed; the rest as for UNAVAILABLE
-//   DEADLINE_EXCEEDED    no answer in time; the worker goes on, its answer will be dropped. (If it
-//                        was the grace of a Shutdown that ended, the worker is gone)
-//   CANCELLED            another thread has ended the session meanwhile
+//   DEADLINE_EXCEEDED    no answer in time; the worker was told, and CallOptions::on_deadline says
+//                        what became of it. (If it was the grace of a Shutdown that ended, the
+//                        worker is gone)
+//   CANCELLED            by CallOptions::cancellation or Future::Cancel; or another thread has ended
+//                        the session meanwhile
 //   INVALID_ARGUMENT     arguments that can't be sent or don't fit, or a result that is no R
 //   NOT_FOUND            there is no such target
 //   FAILED_PRECONDITION  there is no worker (any more), or one side lacks a codec
 //   RESOURCE_EXHAUSTED   no memory, no descriptors; the message names the limit
-// A call that loses its worker also starts the new one, and may take as long as that takes.
+// A call that loses its worker also starts the new one, as far as its deadline and
+// SessionOptions::restart allow; otherwise the next call does.
 //
 // What a call has returned stays valid when the worker restarts, dies, or the session is gone.
 
@@ -33,12 +37,10 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <type_traits>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
@@ -50,58 +52,22 @@
 #include "slabpipe/codec/shared_array.h"
 #include "slabpipe/codec/table.h"
 #include "slabpipe/session/argument.h"
+#include "slabpipe/session/call_options.h"
 #include "slabpipe/session/child_process.h"
-#include "slabpipe/session/handshake.h"
+#include "slabpipe/session/future.h"
 #include "slabpipe/session/log_sink.h"
+#include "slabpipe/session/result_stream.h"
+#include "slabpipe/session/session_options.h"
 #include "slabpipe/session/target.h"
 #include "slabpipe/session/worker_end.h"
-#include "slabpipe/transport/message_pipe.h"
+#include "slabpipe/session/worker_health.h"
 #include "slabpipe/transport/shm_pool.h"
 
 namespace slabpipe {
 
-struct SessionOptions {
-  // The worker: a path if there is a '/' in it; otherwise looked for beside this program's
-  // executable, then in PATH.
-  std::string program;
-  std::vector<std::string> arguments = {};
-  // Variables to set, or (std::nullopt) to unset, for the worker.
-  EnvironmentChanges environment = {};
-  // How long the worker may take from being started to saying hello.
-  absl::Duration start_timeout = absl::Seconds(10);
-  // For calls that don't say otherwise. A call without a deadline ends with the worker, or with
-  // Shutdown.
-  absl::Duration call_timeout = absl::InfiniteDuration();
-  // How long the destructor lets the worker finish what it runs.
-  absl::Duration shutdown_grace = absl::Seconds(5);
-  // When the worker is lost in a call: whether to start a new one. The call itself fails either
-  // way.
-  bool restart_after_crash = true;
-  // Where the worker's output and log records go.
-  LogSink log_sink = LogToStderr;
-  // The built-in codecs if null. Shared with the session: fill it first.
-  std::shared_ptr<const CodecRegistry> codecs = nullptr;
-  SegmentKind segments = SegmentKind::kMemfd;
-  // How much free shared memory this side keeps warm for reuse.
-  size_t max_kept_bytes = size_t{1} << 30;
-  PipeOptions pipe = {};
-};
+class SessionCore;
 
-struct CallOptions {
-  // SessionOptions::call_timeout if none.
-  std::optional<absl::Duration> timeout = std::nullopt;
-};
-
-struct SessionStats {
-  ShmPoolStats pool;
-  uint64_t calls = 0;     // begun
-  uint64_t restarts = 0;  // workers started after the first
-  // Sent to the worker that runs now: messages, and their size without what lies in shared memory.
-  uint64_t messages_sent = 0;
-  uint64_t message_bytes_sent = 0;
-};
-
-// Movable. Thread-safe, but for being moved and destroyed.
+// Movable. Thread-safe, but for being moved and destroyed: that may happen on any thread.
 class Session {
  public:
   // Starts the worker and shakes hands. The errors are those of Connection::Start: NOT_FOUND with
@@ -126,15 +92,40 @@ class Session {
   template <typename R = void, typename... Args>
   auto Call(const CallOptions& options, absl::string_view target, const Args&... arguments) {
     const std::vector<ArgumentRef> refs = {ToArgumentRef(arguments)...};
-    absl::StatusOr<Object> result = CallObject(options, target, refs);
-    if constexpr (std::is_void_v<R>) {
-      return result.status();
-    } else {
-      return Convert<R>(target, result);
-    }
+    return ConvertResult<R>(target, CallObject(options, target, refs));
   }
   absl::StatusOr<Object> CallObject(const CallOptions& options, absl::string_view target,
                                     absl::Span<const ArgumentRef> arguments);
+
+  // The same, but does not wait for the answer: see future.h. The arguments are sent, or copied,
+  // before it returns; any number of calls may be in flight. A worker runs them one after the other
+  // unless it has several threads (ServeOptions).
+  template <typename R = void, typename... Args>
+  Future<R> Submit(absl::string_view target, const Args&... arguments) {
+    return Submit<R>(CallOptions(), target, arguments...);
+  }
+  template <typename R = void, typename... Args>
+  Future<R> Submit(const CallOptions& options, absl::string_view target, const Args&... arguments) {
+    const std::vector<ArgumentRef> refs = {ToArgumentRef(arguments)...};
+    return Future<R>(std::string(target), SubmitObject(options, target, refs));
+  }
+  std::shared_ptr<AsyncResult> SubmitObject(const CallOptions& options, absl::string_view target,
+                                            absl::Span<const ArgumentRef> arguments);
+
+  // Calls a function that yields many results (ResultWriter), each to be taken as R: see
+  // result_stream.h.
+  template <typename R, typename... Args>
+  ResultStream<R> Stream(absl::string_view target, const Args&... arguments) {
+    return Stream<R>(CallOptions(), target, arguments...);
+  }
+  template <typename R, typename... Args>
+  ResultStream<R> Stream(const CallOptions& options, absl::string_view target,
+                         const Args&... arguments) {
+    const std::vector<ArgumentRef> refs = {ToArgumentRef(arguments)...};
+    return ResultStream<R>(std::string(target), StreamObjects(options, target, refs));
+  }
+  ObjectStream StreamObjects(const CallOptions& options, absl::string_view target,
+                             absl::Span<const ArgumentRef> arguments);
 
   // Whether the worker answers. It does so after what it is running. The errors are those of a
   // call.
@@ -168,6 +159,8 @@ class Session {
 
   // What the worker offers, in its order. Empty if there is no worker.
   std::vector<TargetInfo> targets() const;
+  // Whether the worker works, waits, or is stuck: from what it shows, without asking it.
+  WorkerHealth health() const;
   // -1 if there is none.
   pid_t worker_pid() const;
   // How the last worker that ended did so.
@@ -175,20 +168,9 @@ class Session {
   SessionStats stats() const;
 
  private:
-  class Core;
-  explicit Session(std::unique_ptr<Core> core);
+  explicit Session(std::shared_ptr<SessionCore> core);
 
-  template <typename R>
-  static absl::StatusOr<Decoded<R>> Convert(absl::string_view target,
-                                            const absl::StatusOr<Object>& result) {
-    if (!result.ok()) return result.status();
-    absl::StatusOr<Decoded<R>> converted = FromObject<R>(*result);
-    if (converted.ok()) return converted;
-    return absl::Status(converted.status().code(),
-                        absl::StrCat("the result of ", target, ": ", converted.status().message()));
-  }
-
-  std::unique_ptr<Core> core_;
+  std::shared_ptr<SessionCore> core_;
 };
 
 }  // namespace slabpipe

@@ -83,7 +83,8 @@ absl::Status TargetTable::Add(std::string name, Function function, std::string d
   TargetInfo info = {.name = name,
                      .documentation = std::move(documentation),
                      .parameters = {},
-                     .result = function.result_type};
+                     .result = function.result_type,
+                     .item_type = function.item_type};
   for (size_t i = 0; i < count; ++i) {
     const bool named = !params.empty();
     info.parameters.push_back({.name = named ? params[i].name : "",

@@ -39,7 +39,8 @@ struct TargetInfo {
   std::string name;
   std::string documentation;
   std::vector<Parameter> parameters;
-  std::string result;  // readable
+  std::string result;          // readable
+  std::string item_type = "";  // of one that yields many results; empty: it yields one
 
   // "stats.mean(x)": name, parameters, "= ..." where there is a default.
   std::string Signature() const;

@@ -8,7 +8,9 @@
 //     return worker.Serve();
 //   }
 //
-// Functions run one after the other, on the thread that called Serve. What a function throws, or
+// Functions run one after the other, on the thread that called Serve, unless ServeOptions asks for
+// more threads. One that takes long has a CallContext& among its parameters (call_context.h), through
+// which it learns that nobody waits any more, and tells how far it is. What a function throws, or
 // returns as a status, goes to its caller, and the worker goes on. A worker ends when main asks it
 // to, or when main is gone, however it went.
 //
@@ -30,12 +32,19 @@
 #include "slabpipe/codec/ndarray.h"
 #include "slabpipe/codec/registry.h"
 #include "slabpipe/codec/shared_array.h"
+#include "slabpipe/session/call_context.h"
 #include "slabpipe/session/function.h"
 #include "slabpipe/session/log_sink.h"
 #include "slabpipe/session/target.h"
 #include "slabpipe/transport/shm_pool.h"
 
 namespace slabpipe {
+
+struct ServeOptions {
+  // How many functions may run at a time. Above 1 they must be thread-safe, and answers come in any
+  // order.
+  int threads = 1;
+};
 
 // Make one, early in main(), before threads. Register and AddCodec come before Serve. NewArray and
 // Log may be called by the worker's functions, from any thread.
@@ -65,8 +74,8 @@ class Worker {
 
   // Serves main until the end. Returns the exit code for main(): 0 if main asked for the end; 2,
   // with a message on stderr, if this program was not started by a main, or was put together
-  // wrongly; 3 if main broke the protocol.
-  int Serve();
+  // wrongly, or lacks threads or descriptors; 3 if main broke the protocol.
+  int Serve(const ServeOptions& options = {});
 
   // An array in shared memory, writable, its elements undefined: as (or in) a function's result it
   // is not copied. FAILED_PRECONDITION before Serve; otherwise as NewSharedArray.

@@ -13,8 +13,10 @@
 //   +---------------------------+ 192
 //   | how much log is written   |
 //   +---------------------------+ 256
+//   | vitals                    |  how a worker fares
+//   +---------------------------+ 320
 //   | ring                      |  messages to the peer: ring.h
-//   +---------------------------+ 256 + ring_bytes
+//   +---------------------------+ 320 + ring_bytes
 //   | lease log                 |  leases given back to the peer: lease_log.h
 //   +---------------------------+
 //
@@ -34,6 +36,16 @@
 #include "slabpipe/transport/unique_fd.h"
 
 namespace slabpipe {
+
+// Wire structure: how a worker fares, written by a thread of its own that watches those which serve.
+// Times are CLOCK_MONOTONIC, in nanoseconds. Relaxed: each value is a fact of its own.
+struct Vitals {
+  std::atomic<int64_t> heartbeat = 0;  // the watching thread's last look; 0: none yet
+  std::atomic<int64_t> active = 0;    // when it last saw the process work, or its function speak up
+  std::atomic<int64_t> cpu = 0;       // processor time of the whole process
+  std::atomic<uint64_t> request = 0;  // the id of the request that has run longest; 0: none runs
+  std::atomic<int64_t> since = 0;     // when the watching thread first saw that one
+};
 
 // Wire structure: the head of a control block. Native byte order: both sides are one machine.
 struct ControlHeader {
@@ -60,8 +72,10 @@ struct ControlHeader {
 
   // Entries that this side has written to its lease log. Only grows.
   alignas(64) std::atomic<uint64_t> log_written = 0;
+
+  alignas(64) Vitals vitals;
 };
-static_assert(sizeof(ControlHeader) == 256 && alignof(ControlHeader) == 64);
+static_assert(sizeof(ControlHeader) == 320 && alignof(ControlHeader) == 64);
 static_assert(std::atomic<uint64_t>::is_always_lock_free);
 static_assert(std::atomic<uint32_t>::is_always_lock_free);
 

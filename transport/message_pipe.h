@@ -125,6 +125,15 @@ class MessagePipe {
   // whoever else would receive.
   virtual bool Arm() = 0;
 
+  // Whether Receive would have something to do right now. Unlike Arm it asks the peer for nothing.
+  // To be called by whoever would receive.
+  virtual bool HasMessage() = 0;
+
+  // Where the last message that was sent stands, for the sender, right after Send. PeerHasTaken says
+  // later whether the peer has begun to take it out: true if that can't be known. Thread-safe.
+  virtual uint64_t last_sent() const { return 0; }
+  virtual bool PeerHasTaken(uint64_t) const { return true; }
+
   // How many messages have been sent and received whole. Thread-safe.
   virtual uint64_t messages_sent() const = 0;
   virtual uint64_t messages_received() const = 0;

@@ -58,6 +58,9 @@ class RingWriter {
   RingWriter(const OwnControl& own, const PeerControl& peer)
       : ring_(own.ring), ring_bytes_(own.sizes.ring_bytes), peer_(peer.header) {}
 
+  // Where the next frame will begin: bytes since the start. The peer has taken a frame when its
+  // ring_taken is where the next one begins.
+  uint64_t position() const { return position_; }
   // The largest body that a frame may have: a quarter of the ring stays for others.
   size_t max_body_bytes() const { return ring_bytes_ / 4 * 3; }
   // Whether a frame fits now, and the word after it. DATA_LOSS if the peer has taken what was never

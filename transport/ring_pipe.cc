@@ -412,6 +412,23 @@ void RingPipe::WatchSocket(bool also_for_messages) {
   ::epoll_ctl(watch_.get(), EPOLL_CTL_MOD, socket_->fd(), &event);
 }
 
+bool RingPipe::HasMessage() {
+  if (!begun_ || by_socket_) return socket_->HasMessage();
+  return ring_->reader.HasFrame();
+}
+
+uint64_t RingPipe::last_sent() const { return begun_ ? ring_->writer.position() : 0; }
+
+bool RingPipe::PeerHasTaken(uint64_t sent) const {
+  return !begun_ || ring_->theirs().ring_taken.load(std::memory_order_relaxed) >= sent;
+}
+
+Vitals* RingPipe::own_vitals() const { return ring_ == nullptr ? nullptr : &ring_->mine().vitals; }
+
+const Vitals* RingPipe::peer_vitals() const {
+  return ring_ == nullptr ? nullptr : &ring_->theirs().vitals;
+}
+
 bool RingPipe::Arm() {
   if (!begun_) return socket_->Arm();
   WatchSocket(by_socket_);

@@ -78,6 +78,9 @@ class RingPipe : public MessagePipe {
   absl::Status send_status() const override { return socket_->send_status(); }
   int fd() const override;
   bool Arm() override;
+  bool HasMessage() override;
+  uint64_t last_sent() const override;
+  bool PeerHasTaken(uint64_t sent) const override;
   uint64_t messages_sent() const override { return sent_.load(std::memory_order_relaxed); }
   uint64_t messages_received() const override { return received_.load(std::memory_order_relaxed); }
   uint64_t bytes_sent() const override {
@@ -87,6 +90,11 @@ class RingPipe : public MessagePipe {
   // Has `pool` exchange leases through the control blocks, if there is a ring. To be called when
   // the set-up is complete, before anything else is sent or received.
   void AttachLeaseLogs(ShmPool& pool) const;
+
+  // How this side fares, to be written; how the peer says it does. Null without a ring; valid as long
+  // as the pipe.
+  Vitals* own_vitals() const;
+  const Vitals* peer_vitals() const;
 
  private:
   struct Setup;

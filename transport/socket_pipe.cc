@@ -183,6 +183,12 @@ absl::Status SocketPipe::WaitFor(short events, const Wait& wait) {
   return (events & POLLOUT) == 0 ? EndWith(PeerGone()) : EndSendingWith(PeerGone());
 }
 
+bool SocketPipe::HasMessage() {
+  if (Arm()) return true;
+  pollfd entry = {.fd = fd(), .events = POLLIN, .revents = 0};
+  return ::poll(&entry, 1, 0) == 1;
+}
+
 absl::StatusOr<IncomingMessage> SocketPipe::Receive(const Wait& wait) {
   constexpr int kReadsBetweenLooks = 64;
   for (int reads = 1;; ++reads) {

@@ -68,6 +68,7 @@ class SocketPipe : public MessagePipe {
   absl::Status send_status() const override { return over(Direction::kSend); }
   int fd() const override { return socket_.get(); }
   bool Arm() override { return frame_.complete() || buffer_begin_ != buffer_end_; }
+  bool HasMessage() override;
   uint64_t messages_sent() const override { return next_sent_.load(std::memory_order_relaxed); }
   uint64_t messages_received() const override {
     return next_received_.load(std::memory_order_relaxed);

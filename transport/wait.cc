@@ -47,6 +47,11 @@ void Cancellation::Cancel() const {
   [[maybe_unused]] ssize_t written = ::write(event_.get(), &one, sizeof(one));
 }
 
+void Cancellation::Reset() const {
+  uint64_t count = 0;
+  [[maybe_unused]] ssize_t got = ::read(event_.get(), &count, sizeof(count));
+}
+
 bool Cancellation::cancelled() const {
   pollfd entry = {.fd = event_.get(), .events = POLLIN, .revents = 0};
   return ::poll(&entry, 1, 0) == 1;

@@ -9,6 +9,7 @@
 #ifndef SLABPIPE_TRANSPORT_WAIT_H_
 #define SLABPIPE_TRANSPORT_WAIT_H_
 
+#include <compare>
 #include <cstdint>
 #include <limits>
 
@@ -37,6 +38,8 @@ class Deadline {
   }
 
   bool is_never() const { return nanoseconds_ == kNever; }
+  // The earlier one first.
+  friend auto operator<=>(const Deadline&, const Deadline&) = default;
   bool HasPassed() const { return !is_never() && Remaining() <= absl::ZeroDuration(); }
   // Never negative; absl::InfiniteDuration() for Never().
   absl::Duration Remaining() const;
@@ -48,8 +51,8 @@ class Deadline {
   int64_t nanoseconds_ = kNever;  // CLOCK_MONOTONIC
 };
 
-// Lets one thread end the waits of others. Once cancelled it stays so. Thread-safe. It must outlive
-// the waits that use it.
+// Lets one thread end the waits of others. Once cancelled it stays so, until Reset. Thread-safe. It
+// must outlive the waits that use it.
 class Cancellation {
  public:
   // Fails with RESOURCE_EXHAUSTED when no descriptor is left.
@@ -60,12 +63,14 @@ class Cancellation {
   // Async-signal-safe.
   void Cancel() const;
   bool cancelled() const;
+  // As new.
+  void Reset() const;
   // Readable once cancelled; borrowed.
   int fd() const { return event_.get(); }
 
  private:
   explicit Cancellation(UniqueFd event) : event_(std::move(event)) {}
-  UniqueFd event_;  // an eventfd, never read
+  UniqueFd event_;  // an eventfd
 };
 
 // Something that a thread does while it waits for something else.

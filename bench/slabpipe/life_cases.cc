@@ -59,7 +59,7 @@ absl::StatusOr<Measurement> MeasureDeath(const Request& request) {
   if (absl::Status placed = PlaceSelf(request.mode, 0); !placed.ok()) return placed;
   return RepeatAfresh(request, [&](int64_t) -> absl::StatusOr<int64_t> {
     SessionOptions options = OptionsForUsers();
-    options.restart_after_crash = false;
+    options.restart = RestartPolicy::Never();
     options.log_sink = [](const LogRecord&) {};  // says what everybody knows: it was killed
     absl::StatusOr<Session> session = StartSession(std::move(options));
     if (!session.ok()) return session.status();

@@ -18,7 +18,8 @@ Waiting global_waiting = Waiting::kSpins;
 void SetWaiting(Waiting waiting) { global_waiting = waiting; }
 
 SessionOptions OptionsForUsers() {
-  return {.program = "worker", .call_timeout = absl::Seconds(60), .restart_after_crash = false};
+  return {
+      .program = "worker", .call_timeout = absl::Seconds(60), .restart = RestartPolicy::Never()};
 }
 
 absl::StatusOr<Session> StartSession(SessionOptions options) {

@@ -147,7 +147,7 @@ TEST_F(CrashTest, AWorkerThatDiesBetweenCallsIsFoundByTheNext) {
 
 TEST_F(CrashTest, NoNewWorkerIsStartedIfNotWished) {
   SessionOptions options = GoodOptions();
-  options.restart_after_crash = false;
+  options.restart = RestartPolicy::Never();
   Session session = StartGood(std::move(options));
   EXPECT_THAT(session.Call("process.die", "exit 7"),
               StatusIs(absl::StatusCode::kUnavailable, HasSubstr("no new worker was started")));
@@ -193,7 +193,7 @@ TEST_F(CrashTest, WhatTheDeadWorkerHeldIsUsedAgain) {
 
 TEST_F(CrashTest, WhatTheDeadWorkerHeldIsFreeThoughNoOtherComes) {
   SessionOptions options = GoodOptions();
-  options.restart_after_crash = false;
+  options.restart = RestartPolicy::Never();
   Session session = StartGood(std::move(options));
   ASSERT_THAT(session.Call("arrays.keep", Counting(100)), IsOk());
   EXPECT_FALSE(session.Call("process.die", "kill").ok());

@@ -37,7 +37,7 @@ class MisbehavingWorkerTest : public SessionTest {
             .arguments = std::move(arguments),
             .start_timeout = absl::Seconds(60),
             .shutdown_grace = absl::Milliseconds(50),
-            .restart_after_crash = false,
+            .restart = RestartPolicy::Never(),
             .log_sink = log.sink()};
   }
   absl::Status Start(const std::string& worker) {
@@ -224,7 +224,7 @@ TEST_F(MisbehavingWorkerTest, I7OneThatNeverStopsToLogKeepsNobodyBeyondTheDeadli
 
 TEST_F(MisbehavingWorkerTest, ANewWorkerTakesThePlaceOfOneThatBrokeTheProtocol) {
   SessionOptions options = Options("answers_an_unknown_id");
-  options.restart_after_crash = true;
+  options.restart = RestartPolicy::Always();
   Session session = StartGood(std::move(options));
   const pid_t worker = session.worker_pid();
   EXPECT_THAT(session.Call("any.thing"),
@@ -301,7 +301,7 @@ class RingAttackTest : public MisbehavingWorkerTest {
   SessionOptions Attacker(const std::string& attack) {
     std::ofstream(once_) << attack;
     SessionOptions options = Options("attacks_the_ring", {attack, once_});
-    options.restart_after_crash = true;
+    options.restart = RestartPolicy::Always();
     options.pipe.ring_bytes = 4096;
     return options;
   }

@@ -538,7 +538,7 @@ TEST_F(LimitsTest, I8AnAnswerForWhichThereIsNoDescriptorEndsTheCallWithAStatus) 
   if (!CanRunWithoutDescriptors()) GTEST_SKIP() << "not under this sanitizer";
   EXPECT_TRUE(PassesInChild([&] {
     SessionOptions options = GoodOptions();
-    options.restart_after_crash = false;
+    options.restart = RestartPolicy::Never();
     Session session = StartGood(std::move(options));
     UseUpDescriptors();
     EXPECT_THAT(session.Call("arrays.make", kSize, true),

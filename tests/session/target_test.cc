@@ -18,6 +18,7 @@
 #include "slabpipe/codec/object.h"
 #include "slabpipe/codec/value.h"
 #include "slabpipe/session/function.h"
+#include "slabpipe/tests/testing/fake_call_context.h"
 #include "slabpipe/tests/testing/status_matchers.h"
 
 namespace slabpipe {
@@ -37,8 +38,9 @@ absl::StatusOr<Value> Call(const Function& function, const std::vector<Value>& a
                            const std::vector<std::string>& names = {}) {
   std::vector<Object> objects;
   for (const Value& argument : arguments) objects.push_back(Of(argument));
+  tests::FakeCallContext context;
   Value result = "no result";
-  absl::Status status = function.call(objects, names, [&](const ArgumentRef& ref) {
+  absl::Status status = function.call(context, objects, names, [&](const ArgumentRef& ref) {
     return ref.visit(ref.value, [&](AnyRef model) {
       EXPECT_NE(model.get<Value>(), nullptr);
       result = *model.get<Value>();
@@ -51,6 +53,24 @@ absl::StatusOr<Value> Call(const Function& function, const std::vector<Value>& a
 
 int64_t Add(int64_t a, int64_t b) { return a + b; }
 int AddNoexcept(int a, int b) noexcept { return a + b; }
+
+TEST(FunctionTest, ContextAndWriterAreNoArguments) {
+  const Function function = MakeFunction(
+      [](int a, CallContext& context, const std::string& text, ResultWriter<int>& out) {
+        context.Report(a);
+        return out.Write(static_cast<int>(text.size()));
+      });
+  EXPECT_EQ(function.parameter_types.size(), 2u);
+  EXPECT_NE(function.item_type, "");
+  EXPECT_EQ(MakeFunction(Add).item_type, "");
+  tests::FakeCallContext context;
+  const std::vector<Object> arguments = {Of(7), Of("text")};
+  absl::Status status =
+      function.call(context, arguments, {}, [](const ArgumentRef&) { return absl::OkStatus(); });
+  EXPECT_THAT(status, IsOk());
+  EXPECT_EQ(context.last_report, 7);
+  EXPECT_EQ(context.items, 1);
+}
 
 TEST(FunctionTest, AnyCallableWillDo) {
   EXPECT_EQ(Call(MakeFunction(Add), {1, 2}).value(), Value(3));

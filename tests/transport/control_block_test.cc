@@ -76,12 +76,12 @@ TEST(ControlBlockTest, ThePartsLieAsDocumented) {
   EXPECT_EQ(offsetof(ControlHeader, cpu), 136u);
   EXPECT_EQ(offsetof(ControlHeader, log_written), 192u);
   // Not on the stack, which AddressSanitizer aligns in its own way.
-  alignas(64) static std::array<std::byte, 256 + 4096 + 16 * 16> memory;
+  alignas(64) static std::array<std::byte, 320 + 4096 + 16 * 16> memory;
   ASSERT_EQ(memory.size(), kSizes.total_bytes());
   const OwnControl own = FormatControl(memory.data(), kSizes);
   EXPECT_EQ(reinterpret_cast<std::byte*>(own.header), memory.data());
-  EXPECT_EQ(own.ring, memory.data() + 256);
-  EXPECT_EQ(reinterpret_cast<std::byte*>(own.log), memory.data() + 256 + 4096);
+  EXPECT_EQ(own.ring, memory.data() + 320);
+  EXPECT_EQ(reinterpret_cast<std::byte*>(own.log), memory.data() + 320 + 4096);
   EXPECT_EQ(reinterpret_cast<std::byte*>(own.log + 16), memory.data() + memory.size());
   const PeerControl peer = ViewControl(memory.data(), kSizes);
   EXPECT_EQ(peer.header, own.header);
@@ -187,7 +187,7 @@ TEST(ControlBlockTest, AnIdentityWithABadFieldIsRefused) {
       {.object_bytes = kSizes.total_bytes() - 1},
       {.object_bytes = kSizes.total_bytes() + 1},
       {.object_bytes = kSizes.total_bytes() + 4096},
-      {.object_bytes = 256},
+      {.object_bytes = sizeof(ControlHeader)},
   };
   for (size_t i = 0; i < forgeries.size(); ++i) {
     EXPECT_THAT(PeerControlSegment::Open(Make(forgeries[i])),

@@ -21,7 +21,7 @@
 namespace slabpipe::tests {
 
 // Where things lie in a control block.
-inline constexpr size_t kControlHeaderBytes = 256;
+inline constexpr size_t kControlHeaderBytes = 320;
 inline constexpr size_t kRingTakenAt = 64;
 inline constexpr size_t kWantsMessageAt = 128;
 inline constexpr size_t kWantsRoomAt = 132;

@@ -1,0 +1,209 @@
+#include "slabpipe/session/async_calls.h"
+
+#include <algorithm>
+#include <chrono>
+#include <unordered_map>
+#include <utility>
+
+#include "slabpipe/session/service_thread.h"
+
+namespace slabpipe {
+
+void AsyncResult::Set(absl::StatusOr<Object> result) {
+  std::vector<std::function<void()>> callbacks;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    result_ = std::move(result);
+    callbacks.swap(callbacks_);
+    cancel_ = nullptr;
+  }
+  changed_.notify_all();
+  for (const std::function<void()>& callback : callbacks) callback();
+}
+
+bool AsyncResult::ready() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return result_.has_value();
+}
+
+absl::Status AsyncResult::Wait(Deadline deadline) const {
+  std::unique_lock<std::mutex> lock(mutex_);
+  while (!result_.has_value()) {
+    if (deadline.HasPassed()) {
+      return absl::DeadlineExceededError("there is no result yet; the call goes on");
+    }
+    const absl::Duration rest = std::min(deadline.Remaining(), absl::Hours(1));
+    changed_.wait_for(lock, absl::ToChronoNanoseconds(rest));
+  }
+  return absl::OkStatus();
+}
+
+void AsyncResult::OnReady(std::function<void()> callback) {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (!result_.has_value()) {
+      callbacks_.push_back(std::move(callback));
+      return;
+    }
+  }
+  callback();
+}
+
+void AsyncResult::SetCancel(std::function<void()> cancel) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (!result_.has_value()) cancel_ = std::move(cancel);
+}
+
+void AsyncResult::Cancel() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (cancel_ != nullptr) cancel_();
+}
+
+// What outlives the AsyncCalls if that is destroyed by a callback.
+struct AsyncCalls::Shared {
+  struct Entry {
+    std::shared_ptr<AsyncCall> call;
+    std::shared_ptr<AsyncResult> result;
+  };
+  // All calls of one connection, which is seen to until they are settled.
+  using Entries = std::unordered_map<PendingReply*, Entry>;
+
+  explicit Shared(Settle how) : settle(std::move(how)) {}
+  void Run();
+  void See(Connection& connection, Entries& entries);
+  void SettleOne(Entries& entries, Entries::iterator place, CallOutcome outcome);
+  void TakeNew(Connection& connection, Entries& entries);
+  void CancelAll(Entries& entries);
+
+  const Settle settle;
+  std::mutex mutex;  // guards the next
+  std::condition_variable changed;
+  std::vector<Entry> added;
+  bool stop = false;
+  size_t count = 0;
+};
+
+AsyncCalls::AsyncCalls(Settle settle) : shared_(std::make_shared<Shared>(std::move(settle))) {}
+
+AsyncCalls::~AsyncCalls() {
+  {
+    std::lock_guard<std::mutex> lock(shared_->mutex);
+    shared_->stop = true;
+  }
+  shared_->changed.notify_all();
+  if (!thread_.has_value()) return;
+  if (thread_->get_id() == std::this_thread::get_id()) {
+    thread_->detach();
+  } else {
+    thread_->join();
+  }
+}
+
+absl::Status AsyncCalls::Add(std::shared_ptr<AsyncCall> call, std::shared_ptr<AsyncResult> result) {
+  {
+    std::lock_guard<std::mutex> lock(thread_mutex_);
+    if (!thread_.has_value()) {
+      auto thread = StartServiceThread([shared = shared_] { shared->Run(); });
+      if (!thread.ok()) return thread.status();
+      thread_ = *std::move(thread);
+    }
+  }
+  const std::shared_ptr<Connection> connection = call->connection();
+  {
+    std::lock_guard<std::mutex> lock(shared_->mutex);
+    shared_->added.push_back({.call = std::move(call), .result = std::move(result)});
+    ++shared_->count;
+  }
+  shared_->changed.notify_all();
+  connection->router().Nudge(connection->async_waiter());
+  return absl::OkStatus();
+}
+
+size_t AsyncCalls::size() const {
+  std::lock_guard<std::mutex> lock(shared_->mutex);
+  return shared_->count;
+}
+
+void AsyncCalls::Shared::Run() {
+  while (true) {
+    std::shared_ptr<Connection> connection;
+    {
+      std::unique_lock<std::mutex> lock(mutex);
+      changed.wait(lock, [this] { return stop || !added.empty(); });
+      if (added.empty()) return;
+      connection = added.front().call->connection();
+    }
+    Entries entries;
+    See(*connection, entries);
+  }
+}
+
+// Takes over those calls of `connection` that were added, and looks at each once: something may have
+// happened to it before.
+void AsyncCalls::Shared::TakeNew(Connection& connection, Entries& entries) {
+  std::vector<Entry> taken;
+  {
+    std::lock_guard<std::mutex> lock(mutex);
+    const auto others = std::stable_partition(added.begin(), added.end(), [&](const Entry& entry) {
+      return entry.call->connection().get() != &connection;
+    });
+    taken.assign(std::make_move_iterator(others), std::make_move_iterator(added.end()));
+    added.erase(others, added.end());
+  }
+  for (Entry& entry : taken) {
+    AsyncCall& call = *entry.call;
+    const auto place = entries.emplace(&call.in_progress().reply(), std::move(entry)).first;
+    if (auto outcome = call.in_progress().Look()) SettleOne(entries, place, *std::move(outcome));
+  }
+}
+
+void AsyncCalls::Shared::SettleOne(Entries& entries, Entries::iterator place, CallOutcome outcome) {
+  const Entry entry = std::move(place->second);
+  entries.erase(place);
+  bool stopped = false;  // then whoever settles may be gone
+  {
+    std::lock_guard<std::mutex> lock(mutex);
+    --count;
+    stopped = stop;
+  }
+  entry.result->Set(stopped ? std::move(outcome.result) : settle(*entry.call, std::move(outcome)));
+}
+
+void AsyncCalls::Shared::CancelAll(Entries& entries) {
+  while (!entries.empty()) {
+    SettleOne(entries, entries.begin(),
+              {.result = absl::CancelledError("the session is gone"), .gave_up = true});
+  }
+}
+
+void AsyncCalls::Shared::See(Connection& connection, Entries& entries) {
+  while (true) {
+    TakeNew(connection, entries);
+    if (entries.empty()) return;
+    {
+      std::lock_guard<std::mutex> lock(mutex);
+      if (stop) break;
+    }
+    Deadline next = Deadline::Never();
+    for (const auto& [reply, entry] : entries) {
+      next = Deadline::Earlier(next, entry.call->in_progress().next_look());
+    }
+    const bool over = !connection.over().ok();
+    std::vector<PendingReply*> happened = connection.router().AwaitAny(
+        connection.async_waiter(), over ? Deadline::After(absl::ZeroDuration()) : next);
+    if (over || next.HasPassed()) {
+      happened.clear();
+      for (const auto& [reply, entry] : entries) happened.push_back(reply);
+    }
+    for (PendingReply* reply : happened) {
+      const auto place = entries.find(reply);
+      if (place == entries.end()) continue;  // not taken over yet
+      if (auto outcome = place->second.call->in_progress().Look()) {
+        SettleOne(entries, place, *std::move(outcome));
+      }
+    }
+  }
+  CancelAll(entries);
+}
+
+}  // namespace slabpipe

@@ -1,0 +1,176 @@
+#include "slabpipe/session/call_in_progress.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace slabpipe {
+namespace {
+
+// By default, of OnDeadline::kKill.
+constexpr absl::Duration kKillGrace = absl::Seconds(1);
+// To tell the worker that nobody waits may take so long, even if it has no grace: its ring may be
+// full, or another message be on its way.
+constexpr absl::Duration kTimeToTell = absl::Milliseconds(5);
+// How often in a hang_timeout the worker's health is looked at.
+constexpr int kLooks = 4;
+
+absl::Duration GraceOf(const CallOptions& options) {
+  const bool kills = options.on_deadline == OnDeadline::kKill;
+  return options.grace.value_or(kills ? kKillGrace : absl::ZeroDuration());
+}
+
+}  // namespace
+
+CallInProgress::CallInProgress(Connection& connection, absl::string_view target,
+                               const CallOptions& options, Deadline deadline,
+                               absl::Duration hang_timeout, Waiter& waiter)
+    : connection_(connection),
+      target_(target),
+      options_(options),
+      deadline_(deadline),
+      hang_timeout_(hang_timeout),
+      reply_(schemas::Message::RESPONSE, waiter, target),
+      patience_ends_(deadline) {
+  SetNextLook();
+}
+
+CallInProgress::~CallInProgress() {
+  on_stop_.reset();
+  connection_.router().Withdraw(reply_);
+}
+
+std::optional<CallOutcome> CallInProgress::Start(absl::Span<const ArgumentRef> arguments,
+                                                 uint32_t credit) {
+  if (options_.cancellation.stop_requested()) {
+    return CallOutcome{
+        .result = absl::CancelledError(absl::StrCat(target_, ": cancelled before it was sent")),
+        .gave_up = true};
+  }
+  ReplyRouter& router = connection_.router();
+  reply_.AllowItems(credit);
+  if (absl::Status entered = router.Enter(reply_); !entered.ok()) {
+    return CallOutcome{.result = entered, .lost = !connection_.over().ok(), .may_have_run = false};
+  }
+  if (options_.cancellation.stop_possible()) {
+    on_stop_.emplace(options_.cancellation, [this] { Cancel(); });
+  }
+  absl::Status sent = connection_.SendRequest({.id = reply_.id(),
+                                               .target = target_,
+                                               .deadline = deadline_,
+                                               .credit = credit,
+                                               .reports = options_.progress != nullptr,
+                                               .cancellation = options_.cancellation},
+                                              arguments, sent_);
+  if (sent.ok()) return std::nullopt;
+  router.Withdraw(reply_);
+  if (!absl::IsFailedPrecondition(sent) && !connection_.over().ok()) {
+    return Lost(absl::StrCat("'", target_, "' was being called"));
+  }
+  if (!absl::IsDeadlineExceeded(sent) && !absl::IsCancelled(sent)) {
+    return CallOutcome{.result = sent};
+  }
+  // Nothing was sent: either the worker takes nothing, or another caller's message is on its way.
+  reason_ = sent.code();
+  return GivenUp("it could not be sent");
+}
+
+CallOutcome CallInProgress::Finish() {
+  while (true) {
+    Happening now = connection_.router().Await(reply_, next_look_);
+    if (std::optional<CallOutcome> outcome = Advance(now)) return *std::move(outcome);
+  }
+}
+
+CallInProgress::Next CallInProgress::FinishOrItem() {
+  while (true) {
+    Happening now = connection_.router().Await(reply_, next_look_);
+    if (now.item != nullptr) return {.item = std::move(now.item), .outcome = std::nullopt};
+    if (std::optional<CallOutcome> outcome = Advance(now)) {
+      return {.item = nullptr, .outcome = std::move(outcome)};
+    }
+  }
+}
+
+std::optional<CallOutcome> CallInProgress::Look() {
+  while (true) {
+    Happening now = connection_.router().Look(reply_);
+    const bool nothing = now.nothing();
+    if (std::optional<CallOutcome> outcome = Advance(now)) return outcome;
+    if (nothing) return std::nullopt;
+  }
+}
+
+std::optional<CallOutcome> CallInProgress::Advance(Happening& now) {
+  if (now.answer != nullptr) {
+    Connection::Answer answer = connection_.ReadAnswer(*now.answer, target_);
+    if (!answer.broken.ok()) return Lost(absl::StrCat("it answered '", target_, "'"));
+    return CallOutcome{.result = std::move(answer.result)};
+  }
+  if (now.over) return Lost(absl::StrCat("it ran '", target_, "'"));
+  if (now.progress != nullptr && options_.progress) options_.progress(*now.progress);
+  if (now.cancelled || patience_ends_.HasPassed()) {
+    if (std::optional<CallOutcome> outcome = LoseHeart(now.cancelled)) return outcome;
+  }
+  if (hang_timeout_ < absl::InfiniteDuration()) {
+    connection_.TerminateIfHung(hang_timeout_, target_);
+  }
+  SetNextLook();
+  return std::nullopt;
+}
+
+// The first time the worker is told, and has the grace. The second time is the end.
+std::optional<CallOutcome> CallInProgress::LoseHeart(bool cancelled) {
+  if (asked_to_stop_) {
+    if (!patience_ends_.HasPassed()) return std::nullopt;  // cancelled after its deadline
+    return GiveUp();
+  }
+  asked_to_stop_ = true;
+  reason_ = cancelled ? absl::StatusCode::kCancelled : absl::StatusCode::kDeadlineExceeded;
+  patience_ends_ = Deadline::After(GraceOf(options_));
+  connection_.SendCancel(reply_.id(), std::max(patience_ends_, Deadline::After(kTimeToTell)));
+  return patience_ends_.HasPassed() ? std::optional<CallOutcome>(GiveUp()) : std::nullopt;
+}
+
+CallOutcome CallInProgress::GiveUp() {
+  // It may have come just now.
+  if (Happening now = connection_.router().Look(reply_); now.answer != nullptr || now.over) {
+    if (std::optional<CallOutcome> outcome = Advance(now)) return *std::move(outcome);
+  }
+  const bool cancelled = reason_ == absl::StatusCode::kCancelled;
+  const absl::string_view what = cancelled ? "the call was cancelled" : "no answer in time";
+  if (options_.on_deadline == OnDeadline::kKill) return GivenUp(what);
+  return GivenUp(absl::StrCat(
+      what, "; the worker goes on with it, unless its function asks whether it is cancelled"));
+}
+
+CallOutcome CallInProgress::GivenUp(absl::string_view what) {
+  CallOutcome outcome = {.result = absl::Status(reason_, absl::StrCat(target_, ": ", what)),
+                         .gave_up = true};
+  if (options_.on_deadline == OnDeadline::kAbandon) {
+    connection_.router().Abandon(reply_);
+    return outcome;
+  }
+  connection_.Terminate(absl::StrCat("running '", target_, "'"),
+                        std::max(GraceOf(options_), absl::Milliseconds(1)));
+  const CallOutcome lost = Lost(absl::StrCat("it ran '", target_, "'"));
+  outcome.lost = true;
+  outcome.result = absl::Status(reason_, absl::StrCat(outcome.result.status().message(), ": ",
+                                                      lost.result.status().message()));
+  return outcome;
+}
+
+CallOutcome CallInProgress::Lost(absl::string_view doing) {
+  Loss loss = connection_.Lost(doing, sent_);
+  return {.result = std::move(loss.status), .lost = true, .may_have_run = loss.may_have_run};
+}
+
+void CallInProgress::SetNextLook() {
+  next_look_ = patience_ends_;
+  if (hang_timeout_ < absl::InfiniteDuration()) {
+    next_look_ = Deadline::Earlier(next_look_, Deadline::After(hang_timeout_ / kLooks));
+  }
+}
+
+}  // namespace slabpipe

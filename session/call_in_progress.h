@@ -1,0 +1,98 @@
+// CallInProgress: one call, from its request to its answer or its end.
+//
+//   CallInProgress call(connection, target, options, waiter);
+//   if (auto failed = call.Start(arguments)) return failed->result;
+//   CallOutcome outcome = call.Finish();                       // on this thread
+//
+// or, for one that nobody waits for: each time that something may have happened,
+//
+//   if (std::optional<CallOutcome> outcome = call.Look()) ...  // otherwise again at next_look()
+
+#ifndef SLABPIPE_SESSION_CALL_IN_PROGRESS_H_
+#define SLABPIPE_SESSION_CALL_IN_PROGRESS_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "slabpipe/codec/object.h"
+#include "slabpipe/session/argument.h"
+#include "slabpipe/session/call_options.h"
+#include "slabpipe/session/connection.h"
+#include "slabpipe/session/reply_router.h"
+#include "slabpipe/transport/wait.h"
+
+namespace slabpipe {
+
+struct CallOutcome {
+  absl::StatusOr<Object> result;
+  bool lost = false;         // the worker is, and the result says how
+  bool may_have_run = true;  // of one that is lost: false: the worker had not begun it
+  bool gave_up = false;      // deadline or cancellation
+};
+
+// Thread-compatible, but for Cancel. Borrows the connection, the options and the waiter. To be
+// destroyed only when it has an outcome, or was never started.
+class CallInProgress {
+ public:
+  // `deadline`: that of the options, taken together.
+  CallInProgress(Connection& connection, absl::string_view target, const CallOptions& options,
+                 Deadline deadline, absl::Duration hang_timeout, Waiter& waiter);
+  ~CallInProgress();
+
+  // Sends the request; what went wrong, if it could not be sent. `credit`: see
+  // schemas::Request.credit.
+  std::optional<CallOutcome> Start(absl::Span<const ArgumentRef> arguments, uint32_t credit = 0);
+
+  // Waits for the outcome, on this thread. REQUIRES: no credit was given.
+  CallOutcome Finish();
+  // The next item of a stream, or its outcome.
+  struct Next {
+    std::unique_ptr<Received> item;
+    std::optional<CallOutcome> outcome;
+  };
+  Next FinishOrItem();
+  // For a waiter of many calls: the outcome, if there is one by now.
+  std::optional<CallOutcome> Look();
+  Deadline next_look() const { return next_look_; }
+
+  // Thread-safe.
+  void Cancel() { connection_.router().Cancel(reply_); }
+
+  Connection& connection() const { return connection_; }
+  PendingReply& reply() { return reply_; }
+  absl::string_view target() const { return target_; }
+
+ private:
+  // What follows from what has happened, and from what time it is.
+  std::optional<CallOutcome> Advance(Happening& now);
+  std::optional<CallOutcome> LoseHeart(bool cancelled);
+  CallOutcome Lost(absl::string_view doing);
+  CallOutcome GiveUp();
+  CallOutcome GivenUp(absl::string_view what);
+  void SetNextLook();
+
+  Connection& connection_;
+  const absl::string_view target_;
+  const CallOptions& options_;
+  const Deadline deadline_;
+  const absl::Duration hang_timeout_;
+  PendingReply reply_;
+  std::optional<std::stop_callback<std::function<void()>>> on_stop_;
+  uint64_t sent_ = 0;
+  bool asked_to_stop_ = false;  // the worker was told that nobody waits, or soon will not
+  absl::StatusCode reason_ = absl::StatusCode::kOk;
+  Deadline patience_ends_;  // then the caller goes: deadline_, and later the end of the grace
+  Deadline next_look_;
+};
+
+}  // namespace slabpipe
+
+#endif  // SLABPIPE_SESSION_CALL_IN_PROGRESS_H_

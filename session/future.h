@@ -1,0 +1,100 @@
+// Future: the result of a call that runs meanwhile.
+//
+//   Future<double> a = session->Submit<double>("stats.mean", x);
+//   Future<double> b = session->Submit<double>("stats.mean", y);
+//   absl::StatusOr<double> mean = a.Get();          // waits
+//   b.Cancel();
+//
+// Futures are small and may be copied: all copies are one. They may outlive the session; a call
+// whose futures are all gone goes on. Every future becomes ready, once: with a result, or with the
+// error that Call would have given.
+
+#ifndef SLABPIPE_SESSION_FUTURE_H_
+#define SLABPIPE_SESSION_FUTURE_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "slabpipe/codec/binding.h"
+#include "slabpipe/session/async_calls.h"
+#include "slabpipe/transport/wait.h"
+
+namespace slabpipe {
+
+// What Call<R> gives: a Status for void, otherwise a StatusOr.
+template <typename R>
+auto ConvertResult(absl::string_view target, const absl::StatusOr<Object>& result) {
+  if constexpr (std::is_void_v<R>) {
+    return result.status();
+  } else {
+    using Converted = absl::StatusOr<Decoded<R>>;
+    if (!result.ok()) return Converted(result.status());
+    Converted converted = FromObject<R>(*result);
+    if (converted.ok()) return converted;
+    return Converted(
+        absl::Status(converted.status().code(),
+                     absl::StrCat("the result of ", target, ": ", converted.status().message())));
+  }
+}
+
+// Whatever its result is. Thread-safe.
+class AnyFuture {
+ public:
+  AnyFuture(std::string target, std::shared_ptr<AsyncResult> result)
+      : target_(std::move(target)), result_(std::move(result)) {}
+
+  bool ready() const { return result_->ready(); }
+  // Until it is ready. DEADLINE_EXCEEDED: it is not yet, and the call goes on.
+  absl::Status Wait(absl::Duration timeout = absl::InfiniteDuration()) const {
+    return result_->Wait(Deadline::After(timeout));
+  }
+  // As CallOptions::cancellation does. The future becomes ready, with CANCELLED unless the result
+  // came first. Returns at once; does nothing if it is ready.
+  void Cancel() const { result_->Cancel(); }
+  // `callback` is called once it is ready: at once, on this thread, if it is, otherwise on the
+  // session's own thread. There it must not block, nor throw: other calls wait for it.
+  void OnReady(std::function<void()> callback) const { result_->OnReady(std::move(callback)); }
+  const std::string& target() const { return target_; }
+
+ protected:
+  const std::shared_ptr<AsyncResult>& result() const { return result_; }
+
+ private:
+  std::string target_;
+  std::shared_ptr<AsyncResult> result_;
+};
+
+template <typename R = void>
+class Future : public AnyFuture {
+ public:
+  using AnyFuture::AnyFuture;
+
+  // Waits, and gives what Call<R> would have given. May be asked again. With a timeout,
+  // DEADLINE_EXCEEDED may also be of this wait: ready() tells.
+  auto Get(absl::Duration timeout = absl::InfiniteDuration()) const {
+    absl::Status waited = Wait(timeout);
+    return ConvertResult<R>(target(),
+                            waited.ok() ? result()->get() : absl::StatusOr<Object>(waited));
+  }
+};
+
+// Waits until one of them is ready: its index. DEADLINE_EXCEEDED; INVALID_ARGUMENT if there is none.
+absl::StatusOr<size_t> WaitAny(absl::Span<const AnyFuture> futures,
+                               absl::Duration timeout = absl::InfiniteDuration());
+// Waits until all are ready. DEADLINE_EXCEEDED.
+absl::Status WaitAll(absl::Span<const AnyFuture> futures,
+                     absl::Duration timeout = absl::InfiniteDuration());
+
+}  // namespace slabpipe
+
+#endif  // SLABPIPE_SESSION_FUTURE_H_

@@ -1,0 +1,347 @@
+#include "slabpipe/session/session_core.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "slabpipe/codec/built_in.h"
+#include "slabpipe/transport/posix_segment.h"
+
+namespace slabpipe {
+namespace {
+
+// How often a call that may be repeated is.
+constexpr int kMostRepeats = 2;
+
+// What the names of a session's segments begin with. Of named ones, the process and the session are
+// part of it: all processes of the machine share one name space.
+std::string PrefixFor(SegmentKind segments) {
+  static std::atomic<uint64_t> sessions = 0;
+  if (segments == SegmentKind::kMemfd) return "";
+  SweepDeadOwners();
+  return absl::StrCat(PosixSegmentPrefix(), sessions.fetch_add(1) + 1, ".");
+}
+
+// No sink: what the worker says is dropped.
+SessionOptions WithLogSink(SessionOptions options) {
+  if (options.log_sink == nullptr) options.log_sink = [](const LogRecord&) {};
+  return options;
+}
+
+absl::Status WithNote(const absl::Status& status, absl::string_view note) {
+  return absl::Status(status.code(), absl::StrCat(status.message(), "\n  ", note));
+}
+
+// A worker that could not be started for this reason can't be the next time either.
+bool IsLasting(const absl::Status& status) {
+  return absl::IsNotFound(status) || absl::IsPermissionDenied(status) ||
+         absl::IsInvalidArgument(status) || absl::IsFailedPrecondition(status);
+}
+
+}  // namespace
+
+// While it exists and has been taken, this thread alone exchanges workers.
+class SessionCore::Exchange {
+ public:
+  explicit Exchange(SessionCore& core) : core_(core) {}
+  ~Exchange() {
+    if (!taken_) return;
+    std::lock_guard<std::mutex> lock(core_.mutex_);
+    core_.exchanging_ = false;
+    core_.changed_.notify_all();
+  }
+
+  // False if it is another one's turn till then.
+  bool Take(Deadline deadline) {
+    std::unique_lock<std::mutex> lock(core_.mutex_);
+    while (core_.exchanging_) {
+      if (deadline.HasPassed()) return false;
+      const absl::Duration rest = std::min(deadline.Remaining(), absl::Hours(1));
+      core_.changed_.wait_for(lock, absl::ToChronoNanoseconds(rest));
+    }
+    return taken_ = core_.exchanging_ = true;
+  }
+
+ private:
+  SessionCore& core_;
+  bool taken_ = false;
+};
+
+SessionCore::SessionCore(SessionOptions options)
+    : options_(WithLogSink(std::move(options))),
+      codecs_(options_.codecs != nullptr ? options_.codecs
+                                         : std::make_shared<const CodecRegistry>(BuiltInCodecs())),
+      prefix_(PrefixFor(options_.segments)),
+      pool_(ShmPoolOptions{.prefix = absl::StrCat(prefix_, "m."),
+                           .peer_prefix = absl::StrCat(prefix_, "w0."),
+                           .max_kept_bytes = options_.max_kept_bytes},
+            MakeSegmentProvider(options_.segments)),
+      restarts_(options_.restart),
+      async_calls_([this](AsyncCall& call, CallOutcome outcome) -> absl::StatusOr<Object> {
+        if (!outcome.lost) return std::move(outcome.result);
+        return Recover(call.connection(), outcome.result.status(),
+                       outcome.gave_up ? Deadline::After(absl::ZeroDuration()) : Deadline::Never());
+      }) {}
+
+SessionCore::~SessionCore() = default;
+
+Deadline SessionCore::DeadlineOf(const CallOptions& options) const {
+  return Deadline::Earlier(Deadline::After(options.timeout.value_or(options_.call_timeout)),
+                           options.deadline);
+}
+
+absl::Duration SessionCore::HangTimeoutOf(const CallOptions& options) const {
+  return options.hang_timeout.value_or(options_.hang_timeout);
+}
+
+absl::StatusOr<Object> SessionCore::Call(const CallOptions& options, absl::string_view target,
+                                         absl::Span<const ArgumentRef> arguments) {
+  ++calls_;
+  const Deadline deadline = DeadlineOf(options);
+  for (int repeats = 0;; ++repeats) {
+    absl::StatusOr<std::shared_ptr<Connection>> connection = RunningConnection(deadline);
+    if (!connection.ok()) return connection.status();
+    Waiter waiter;
+    CallInProgress call(**connection, target, options, deadline, HangTimeoutOf(options), waiter);
+    std::optional<CallOutcome> failed = call.Start(arguments);
+    CallOutcome outcome = failed.has_value() ? *std::move(failed) : call.Finish();
+    if (!outcome.lost) return std::move(outcome.result);
+    const Deadline patience = outcome.gave_up ? Deadline::After(absl::ZeroDuration()) : deadline;
+    absl::Status status = Recover(*connection, outcome.result.status(), patience);
+    const bool may_repeat = (options.idempotent || !outcome.may_have_run) && !outcome.gave_up;
+    if (!may_repeat || repeats == kMostRepeats || (*connection)->closing() ||
+        this->connection() == nullptr) {
+      return status;
+    }
+    ++repeats_;
+  }
+}
+
+std::shared_ptr<AsyncResult> SessionCore::Submit(const CallOptions& options,
+                                                 absl::string_view target,
+                                                 absl::Span<const ArgumentRef> arguments) {
+  ++calls_;
+  auto result = std::make_shared<AsyncResult>();
+  const Deadline deadline = DeadlineOf(options);
+  absl::StatusOr<std::shared_ptr<Connection>> connection = RunningConnection(deadline);
+  if (!connection.ok()) {
+    result->Set(connection.status());
+    return result;
+  }
+  auto call =
+      std::make_shared<AsyncCall>(*connection, target, options, deadline, HangTimeoutOf(options));
+  if (std::optional<CallOutcome> failed = call->in_progress().Start(arguments)) {
+    result->Set(failed->lost ? Recover(*connection, failed->result.status(), deadline)
+                             : std::move(failed->result));
+    return result;
+  }
+  result->SetCancel([weak = std::weak_ptr<AsyncCall>(call)] {
+    if (const std::shared_ptr<AsyncCall> running = weak.lock()) running->in_progress().Cancel();
+  });
+  if (absl::Status added = async_calls_.Add(call, result); !added.ok()) {
+    (*connection)->router().Abandon(call->in_progress().reply());
+    result->Set(added);
+  }
+  return result;
+}
+
+ObjectStream SessionCore::Stream(const CallOptions& options, absl::string_view target,
+                                 absl::Span<const ArgumentRef> arguments) {
+  ++calls_;
+  const Deadline deadline = DeadlineOf(options);
+  absl::StatusOr<std::shared_ptr<Connection>> connection = RunningConnection(deadline);
+  if (!connection.ok()) return ObjectStream(connection.status());
+  return ObjectStream(*connection, target, options, deadline, HangTimeoutOf(options), arguments,
+                      [weak = weak_from_this(), deadline](const std::shared_ptr<Connection>& lost,
+                                                          CallOutcome outcome) -> absl::Status {
+                        const std::shared_ptr<SessionCore> core = weak.lock();
+                        if (core == nullptr) return outcome.result.status();
+                        return core->Recover(lost, outcome.result.status(), deadline);
+                      });
+}
+
+absl::Status SessionCore::Ping(absl::Duration timeout) {
+  const Deadline deadline = Deadline::After(timeout);
+  absl::StatusOr<std::shared_ptr<Connection>> connection = RunningConnection(deadline);
+  if (!connection.ok()) return connection.status();
+  absl::Status status = (*connection)->Ping(deadline);
+  return status.ok() ? status : Recover(*connection, status, deadline);
+}
+
+absl::StatusOr<std::shared_ptr<Connection>> SessionCore::RunningConnection(Deadline deadline) {
+  if (std::shared_ptr<Connection> running = connection();
+      running != nullptr && !running->closing()) {
+    return running;
+  }
+  // A new worker may just be starting, or have to be started.
+  Exchange exchange(*this);
+  if (!exchange.Take(deadline)) {
+    return absl::DeadlineExceededError("a new worker was still being started");
+  }
+  std::unique_lock<std::mutex> lock(mutex_);
+  if (connection_ == nullptr && next_start_.has_value() && next_start_->ok()) {
+    if (absl::Status waited = StartLater(lock, deadline); !waited.ok()) return waited;
+  }
+  if (connection_ != nullptr) return connection_;
+  std::string why = last_end_.has_value() ? DescribeEnd(*last_end_) : "was never started";
+  if (next_start_.has_value() && !next_start_->ok()) {
+    absl::StrAppend(&why, "; ", next_start_->status().message());
+  }
+  return absl::FailedPreconditionError(
+      absl::StrCat("there is no worker: it ", why, "; try Restart()"));
+}
+
+// Waits until the policy allows a new worker, and starts it. REQUIRES: an Exchange.
+absl::Status SessionCore::StartLater(std::unique_lock<std::mutex>& lock, Deadline deadline) {
+  const uint64_t shutdowns = shutdowns_;
+  while (shutdowns == shutdowns_) {
+    const absl::Duration delay = **next_start_ - absl::Now();
+    if (delay <= absl::ZeroDuration()) {
+      lock.unlock();
+      absl::Status started = StartWorker(deadline);
+      lock.lock();
+      return started;
+    }
+    if (deadline.HasPassed()) {
+      return absl::DeadlineExceededError(absl::StrCat("the next worker is not started before ",
+                                                      absl::FormatDuration(delay), " from now"));
+    }
+    changed_.wait_for(lock, absl::ToChronoNanoseconds(std::min(delay, deadline.Remaining())));
+  }
+  return absl::CancelledError("the session has been shut down");
+}
+
+absl::Status SessionCore::Recover(const std::shared_ptr<Connection>& lost,
+                                  const absl::Status& status, Deadline deadline) {
+  if (lost->over().ok()) return status;  // the worker is well: it was the call's own error
+  Exchange exchange(*this);
+  if (!exchange.Take(deadline)) return WithNote(status, "a new worker is being started");
+  if (connection() == lost) {
+    if (lost->closing()) return WithNote(status, "the session is being shut down");
+    Retire(lost);
+    std::unique_lock<std::mutex> lock(mutex_);
+    next_start_ = restarts_.NextStart(absl::Now(), lost->pipe().messages_received() > 1);
+    if (!next_start_->ok()) return WithNote(status, next_start_->status().message());
+    if (**next_start_ > absl::Now() || deadline.HasPassed()) {
+      return WithNote(status, "the next call starts a new worker");
+    }
+    if (absl::Status started = StartLater(lock, deadline); !started.ok()) {
+      return WithNote(status,
+                      absl::StrCat("a new worker could not be started: ", started.message()));
+    }
+  }
+  const std::shared_ptr<Connection> current = connection();
+  if (current == nullptr) return WithNote(status, "there is no worker now");
+  return WithNote(status, absl::StrCat("a new worker is running (pid ", current->pid(), ")"));
+}
+
+absl::Status SessionCore::Shutdown(absl::Duration grace) {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    ++shutdowns_;
+    next_start_ = std::nullopt;
+    if (start_interrupt_ != nullptr) start_interrupt_->Cancel();
+    changed_.notify_all();
+  }
+  // Not in an Exchange while waiting: a call that fails meanwhile needs it.
+  const std::shared_ptr<Connection> old = connection();
+  if (old == nullptr) return absl::OkStatus();
+  absl::Status gone = old->Shutdown(grace);
+  Exchange exchange(*this);
+  exchange.Take(Deadline::Never());
+  if (connection() == old) Retire(old);
+  return gone;
+}
+
+absl::Status SessionCore::Restart(std::optional<EnvironmentChanges> environment) {
+  Exchange exchange(*this);
+  exchange.Take(Deadline::Never());
+  if (const std::shared_ptr<Connection> old = connection()) {
+    // That it had to be killed is no failure of this.
+    old->Shutdown(options_.shutdown_grace).IgnoreError();
+    Retire(old);
+  }
+  if (environment.has_value()) options_.environment = *std::move(environment);
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    restarts_.Reset();
+  }
+  return StartWorker(Deadline::Never());
+}
+
+absl::Status SessionCore::StartWorker(Deadline deadline) {
+  absl::StatusOr<Cancellation> interrupt = Cancellation::Create();
+  if (!interrupt.ok()) return interrupt.status();
+  std::unique_lock<std::mutex> lock(mutex_);
+  const uint64_t number = ++workers_;
+  start_interrupt_ = &*interrupt;
+  lock.unlock();
+  const std::string worker_prefix = absl::StrCat(prefix_, "w", number, ".");
+  const ConnectionOptions connection_options = {
+      .program = options_.program,
+      .arguments = options_.arguments,
+      .environment = options_.environment,
+      .hello = {.main_prefix = absl::StrCat(prefix_, "m."),
+                .worker_prefix = worker_prefix,
+                .segments = options_.segments},
+      .pipe = options_.pipe,
+      .start_timeout = std::min(options_.start_timeout, deadline.Remaining()),
+      .log_sink = options_.log_sink,
+      .interrupt = &*interrupt};
+  std::optional<WorkerEnd> end;
+  absl::StatusOr<std::shared_ptr<Connection>> started =
+      Connection::Start(connection_options, pool_, *codecs_, end);
+  lock.lock();
+  start_interrupt_ = nullptr;
+  if (end.has_value()) last_end_ = end;
+  if (started.ok()) {
+    next_start_ = std::nullopt;
+    connection_ = *std::move(started);
+    return absl::OkStatus();
+  }
+  // One that the caller had no time for is none that failed.
+  const bool hurried = absl::IsDeadlineExceeded(started.status()) && deadline.HasPassed();
+  if (next_start_.has_value() && !hurried) {
+    next_start_ =
+        IsLasting(started.status()) ? started.status() : restarts_.NextStart(absl::Now(), false);
+  }
+  return started.status();
+}
+
+// The worker is gone, or goes now.
+void SessionCore::Retire(const std::shared_ptr<Connection>& connection) {
+  connection->Kill();
+  pool_.ResetPeer(absl::StrCat(prefix_, "w0."));
+  if (options_.segments == SegmentKind::kPosix) {
+    UnlinkSegments(absl::StrCat(prefix_, "w", workers_, "."));
+  }
+  std::lock_guard<std::mutex> lock(mutex_);
+  last_end_ = connection->end();
+  if (connection_ == connection) connection_ = nullptr;
+}
+
+std::shared_ptr<Connection> SessionCore::connection() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return connection_;
+}
+
+std::optional<WorkerEnd> SessionCore::last_end() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return last_end_;
+}
+
+SessionStats SessionCore::stats() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  SessionStats stats = {.pool = pool_.stats(),
+                        .calls = calls_,
+                        .repeats = repeats_,
+                        .restarts = workers_ > 0 ? workers_ - 1 : 0};
+  if (connection_ != nullptr) {
+    stats.messages_sent = connection_->pipe().messages_sent();
+    stats.message_bytes_sent = connection_->pipe().bytes_sent();
+  }
+  return stats;
+}
+
+}  // namespace slabpipe

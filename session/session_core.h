@@ -1,0 +1,98 @@
+// SessionCore: what a Session is, behind its templates: one pool, one worker after another, and what
+// happens when one is lost.
+
+#ifndef SLABPIPE_SESSION_SESSION_CORE_H_
+#define SLABPIPE_SESSION_SESSION_CORE_H_
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "slabpipe/codec/object.h"
+#include "slabpipe/codec/registry.h"
+#include "slabpipe/session/argument.h"
+#include "slabpipe/session/async_calls.h"
+#include "slabpipe/session/call_options.h"
+#include "slabpipe/session/connection.h"
+#include "slabpipe/session/restart_policy.h"
+#include "slabpipe/session/result_stream.h"
+#include "slabpipe/session/session_options.h"
+#include "slabpipe/session/worker_end.h"
+#include "slabpipe/transport/shm_pool.h"
+
+namespace slabpipe {
+
+// Thread-safe. Made by std::make_shared: streams and calls in flight refer to it weakly.
+class SessionCore : public std::enable_shared_from_this<SessionCore> {
+ public:
+  explicit SessionCore(SessionOptions options);
+  ~SessionCore();
+
+  absl::StatusOr<Object> Call(const CallOptions& options, absl::string_view target,
+                              absl::Span<const ArgumentRef> arguments);
+  std::shared_ptr<AsyncResult> Submit(const CallOptions& options, absl::string_view target,
+                                      absl::Span<const ArgumentRef> arguments);
+  ObjectStream Stream(const CallOptions& options, absl::string_view target,
+                      absl::Span<const ArgumentRef> arguments);
+  absl::Status Ping(absl::Duration timeout);
+  absl::Status Shutdown(absl::Duration grace);
+  absl::Status Restart(std::optional<EnvironmentChanges> environment);
+
+  const SessionOptions& options() const { return options_; }
+  ShmPool& pool() { return pool_; }
+  // Null if there is no worker.
+  std::shared_ptr<Connection> connection() const;
+  std::optional<WorkerEnd> last_end() const;
+  SessionStats stats() const;
+
+ private:
+  // Has the worker exchanged by one thread at a time, each with its own patience.
+  class Exchange;
+
+  Deadline DeadlineOf(const CallOptions& options) const;
+  absl::Duration HangTimeoutOf(const CallOptions& options) const;
+  // The worker, a new one if the last was lost and the policy says so.
+  absl::StatusOr<std::shared_ptr<Connection>> RunningConnection(Deadline deadline);
+  absl::Status StartLater(std::unique_lock<std::mutex>& lock, Deadline deadline);
+  // After a call that ended with its worker, or may have: if that is lost, starts another, if so
+  // wished, and says so in the status.
+  absl::Status Recover(const std::shared_ptr<Connection>& lost, const absl::Status& status,
+                       Deadline deadline);
+  // Both: REQUIRES an Exchange.
+  absl::Status StartWorker(Deadline deadline);
+  void Retire(const std::shared_ptr<Connection>& connection);
+
+  SessionOptions options_;  // environment: guarded by an Exchange; the rest does not change
+  const std::shared_ptr<const CodecRegistry> codecs_;
+  const std::string prefix_;
+  ShmPool pool_;
+
+  mutable std::mutex mutex_;  // guards the next
+  std::condition_variable changed_;
+  bool exchanging_ = false;
+  std::shared_ptr<Connection> connection_;
+  const Cancellation* start_interrupt_ = nullptr;  // of the worker that is being started
+  uint64_t shutdowns_ = 0;  // begun: a start that was begun before is given up
+  // The last worker was lost, and the next may be started then; an error if it must not be.
+  std::optional<absl::StatusOr<absl::Time>> next_start_;
+  RestartBudget restarts_;
+  std::optional<WorkerEnd> last_end_;
+  uint64_t workers_ = 0;  // started so far
+  std::atomic<uint64_t> calls_ = 0;
+  std::atomic<uint64_t> repeats_ = 0;
+
+  AsyncCalls async_calls_;  // the first to go
+};
+
+}  // namespace slabpipe
+
+#endif  // SLABPIPE_SESSION_SESSION_CORE_H_

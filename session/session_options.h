@@ -1,0 +1,66 @@
+// SessionOptions: the worker, and how the session deals with it. SessionStats: what has happened.
+
+#ifndef SLABPIPE_SESSION_SESSION_OPTIONS_H_
+#define SLABPIPE_SESSION_SESSION_OPTIONS_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "slabpipe/codec/registry.h"
+#include "slabpipe/session/child_process.h"
+#include "slabpipe/session/handshake.h"
+#include "slabpipe/session/log_sink.h"
+#include "slabpipe/session/restart_policy.h"
+#include "slabpipe/transport/message_pipe.h"
+#include "slabpipe/transport/shm_pool.h"
+
+namespace slabpipe {
+
+struct SessionOptions {
+  // The worker: a path if there is a '/' in it; otherwise looked for beside this program's
+  // executable, then in PATH.
+  std::string program;
+  std::vector<std::string> arguments = {};
+  // Variables to set, or (std::nullopt) to unset, for the worker.
+  EnvironmentChanges environment = {};
+  // How long the worker may take from being started to saying hello.
+  absl::Duration start_timeout = absl::Seconds(10);
+  // For calls that don't say otherwise. A call without a deadline ends with the worker, or with
+  // Shutdown.
+  absl::Duration call_timeout = absl::InfiniteDuration();
+  // How long the destructor lets the worker finish what it runs.
+  absl::Duration shutdown_grace = absl::Seconds(5);
+  // Whether, and when, a worker that was lost is followed by another. The call that lost it fails
+  // either way, unless it may be repeated (CallOptions::idempotent).
+  RestartPolicy restart = {};
+  // A worker that gives no sign of life for this long while a call waits for it is killed: it is
+  // stopped, or its function neither uses processor time, nor reports, nor asks whether it is
+  // cancelled. A second is the least that makes sense. By default never: a debugger stops workers,
+  // and a function may wait for something.
+  absl::Duration hang_timeout = absl::InfiniteDuration();
+  // Where the worker's output and log records go.
+  LogSink log_sink = LogToStderr;
+  // The built-in codecs if null. Shared with the session: fill it first.
+  std::shared_ptr<const CodecRegistry> codecs = nullptr;
+  SegmentKind segments = SegmentKind::kMemfd;
+  // How much free shared memory this side keeps warm for reuse.
+  size_t max_kept_bytes = size_t{1} << 30;
+  PipeOptions pipe = {};
+};
+
+struct SessionStats {
+  ShmPoolStats pool;
+  uint64_t calls = 0;     // begun
+  uint64_t repeats = 0;   // calls that were sent once more, to a new worker
+  uint64_t restarts = 0;  // workers started after the first
+  // Sent to the worker that runs now: messages, and their size without what lies in shared memory.
+  uint64_t messages_sent = 0;
+  uint64_t message_bytes_sent = 0;
+};
+
+}  // namespace slabpipe
+
+#endif  // SLABPIPE_SESSION_SESSION_OPTIONS_H_

@@ -1,0 +1,160 @@
+// Calls that nobody waits for: futures.
+
+#include "slabpipe/session/future.h"
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "slabpipe/session/session.h"
+#include "slabpipe/tests/session/session_testing.h"
+#include "slabpipe/tests/testing/status_matchers.h"
+
+namespace slabpipe::tests {
+namespace {
+
+using ::testing::HasSubstr;
+
+class FutureTest : public SessionTest {
+ protected:
+  Session StartLong(int threads = 1) {
+    SessionOptions options = GoodOptions();
+    options.program = "tests/workers/long_worker";
+    options.arguments = {std::to_string(threads)};
+    return StartGood(options);
+  }
+};
+
+TEST_F(FutureTest, ManyCallsAreInFlightAndEachHasItsAnswer) {
+  Session session = StartLong();
+  std::vector<Future<int64_t>> futures;
+  for (int64_t i = 0; i < 200; ++i) futures.push_back(session.Submit<int64_t>("echo.number", i));
+  for (int64_t i = 0; i < 200; ++i) {
+    EXPECT_THAT(futures[static_cast<size_t>(i)].Get(), IsOkAndHolds(i));
+  }
+  EXPECT_THAT(futures[7].Get(), IsOkAndHolds(7)) << "it may be asked again";
+}
+
+TEST_F(FutureTest, AWorkerWithThreadsAnswersInAnyOrder) {
+  Session session = StartLong(2);
+  Future<bool> slow = session.Submit<bool>("long.nap", 3'600'000);
+  EXPECT_THAT(session.Submit<int64_t>("echo.number", 1).Get(), IsOkAndHolds(1));
+  EXPECT_THAT(session.Call<int64_t>("echo.number", 2), IsOkAndHolds(2));
+  EXPECT_FALSE(slow.ready());
+  slow.Cancel();
+  EXPECT_THAT(slow.Get(), StatusIs(absl::StatusCode::kCancelled));
+}
+
+TEST_F(FutureTest, AnErrorIsAsCallsWouldBe) {
+  Session session = StartLong();
+  EXPECT_THAT(session.Submit<int64_t>("no.target").Get(), StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(session.Submit("echo.number", "text").Get(),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(session.Submit<std::string>("echo.number", 1).Get(),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("echo.number")));
+}
+
+TEST_F(FutureTest, TheWorkersDeathIsEveryonesErrorOnceAndANewOneRuns) {
+  Session session = StartLong();
+  std::vector<Future<>> futures = {session.Submit("process.die")};
+  for (int i = 0; i < 20; ++i) futures.push_back(session.Submit("echo.number", i));
+  std::atomic<int> told = 0;
+  for (const Future<>& future : futures) future.OnReady([&] { ++told; });
+  EXPECT_THAT(WaitAll(std::vector<AnyFuture>(futures.begin(), futures.end())), IsOk());
+  for (const Future<>& future : futures) {
+    EXPECT_THAT(future.Get(), StatusIs(absl::StatusCode::kUnavailable));
+  }
+  EXPECT_THAT(session.Call<int64_t>("echo.number", 5), IsOkAndHolds(5));
+  EXPECT_EQ(session.stats().restarts, 1u);
+  session.Shutdown(absl::Seconds(5)).IgnoreError();
+  EXPECT_EQ(told, 21);
+}
+
+TEST_F(FutureTest, ADeadlineIsKeptThoughNobodyWaits) {
+  Session session = StartLong();
+  std::mutex mutex;
+  std::condition_variable told;
+  bool ready = false;
+  Future<bool> nap =
+      session.Submit<bool>({.timeout = absl::Milliseconds(30)}, "long.nap", 3'600'000);
+  nap.OnReady([&] {
+    std::lock_guard<std::mutex> lock(mutex);
+    ready = true;
+    told.notify_one();
+  });
+  std::unique_lock<std::mutex> lock(mutex);
+  told.wait(lock, [&] { return ready; });
+  EXPECT_THAT(nap.Get(), StatusIs(absl::StatusCode::kDeadlineExceeded));
+}
+
+TEST_F(FutureTest, WaitAnyNamesOneThatIsReady) {
+  Session session = StartLong(2);
+  std::vector<AnyFuture> futures = {session.Submit<bool>("long.nap", 3'600'000),
+                                    session.Submit<int64_t>("echo.number", 1)};
+  EXPECT_THAT(WaitAny(futures), IsOkAndHolds(1u));
+  EXPECT_THAT(WaitAny(absl::MakeSpan(futures).subspan(0, 1), absl::Milliseconds(1)),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_THAT(WaitAll(futures, absl::Milliseconds(1)),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_THAT(WaitAny({}), StatusIs(absl::StatusCode::kInvalidArgument));
+  futures[0].Cancel();
+  EXPECT_THAT(WaitAll(futures), IsOk());
+}
+
+TEST_F(FutureTest, ItOutlivesItsSession) {
+  std::optional<Future<bool>> nap;
+  {
+    SessionOptions options = GoodOptions();
+    options.program = "tests/workers/long_worker";
+    options.shutdown_grace = absl::Milliseconds(50);
+    Session session = StartGood(options);
+    nap = session.Submit<bool>("long.nap", 3'600'000);
+  }
+  ASSERT_TRUE(nap->ready());
+  EXPECT_FALSE(nap->Get().ok());
+  nap->Cancel();
+}
+
+TEST_F(FutureTest, ACallbackMayEndTheSession) {
+  std::mutex mutex;
+  std::condition_variable told;
+  bool gone = false;
+  auto session = std::make_unique<Session>(StartLong());
+  session->Submit("echo.number", 1).OnReady([&] {
+    session.reset();
+    std::lock_guard<std::mutex> lock(mutex);
+    gone = true;
+    told.notify_one();
+  });
+  std::unique_lock<std::mutex> lock(mutex);
+  told.wait(lock, [&] { return gone; });
+}
+
+TEST_F(FutureTest, CallsAndSubmissionsOfManyThreadsMix) {
+  Session session = StartLong(2);
+  std::atomic<int> wrong = 0;
+  std::vector<std::thread> threads;
+  for (int64_t t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (int64_t i = 0; i < 100; ++i) {
+        Future<int64_t> future = session.Submit<int64_t>("echo.number", 1000 * t + i);
+        absl::StatusOr<int64_t> called = session.Call<int64_t>("echo.number", i);
+        absl::StatusOr<int64_t> submitted = future.Get();
+        if (!called.ok() || *called != i) ++wrong;
+        if (!submitted.ok() || *submitted != 1000 * t + i) ++wrong;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+}  // namespace
+}  // namespace slabpipe::tests

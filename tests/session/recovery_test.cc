@@ -1,0 +1,110 @@
+// What happens after a worker was lost: which calls are repeated, and when a new one starts.
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "slabpipe/session/session.h"
+#include "slabpipe/tests/session/session_testing.h"
+#include "slabpipe/tests/testing/status_matchers.h"
+
+namespace slabpipe::tests {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+class RecoveryTest : public SessionTest {
+ protected:
+  SessionOptions LongOptions() {
+    SessionOptions options = GoodOptions();
+    options.program = "tests/workers/long_worker";
+    return options;
+  }
+  ~RecoveryTest() override { ::remove(Counter().c_str()); }
+  std::string Counter() const { return absl::StrCat(::testing::TempDir(), "/calls.", ::getpid()); }
+};
+
+TEST_F(RecoveryTest, ACallToAWorkerThatDiedIdleIsSentToTheNextOne) {
+  Session session = StartGood(LongOptions());
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_THAT(session.Call<int64_t>("echo.number", i), IsOkAndHolds(i));
+    ::kill(session.worker_pid(), SIGKILL);
+  }
+  EXPECT_EQ(session.stats().repeats, 4u);
+  EXPECT_EQ(session.stats().restarts, 4u);
+}
+
+TEST_F(RecoveryTest, ACallThatMayHaveRunIsNotRepeated) {
+  Session session = StartGood(LongOptions());
+  EXPECT_THAT(session.Call("process.die_at_first", Counter(), 1),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("a new worker is running")));
+  EXPECT_EQ(session.stats().repeats, 0u);
+  EXPECT_THAT(session.Call<int64_t>("process.die_at_first", Counter(), 1), IsOkAndHolds(2));
+}
+
+TEST_F(RecoveryTest, AnIdempotentOneIsRepeated) {
+  Session session = StartGood(LongOptions());
+  EXPECT_THAT(session.Call<int64_t>({.idempotent = true}, "process.die_at_first", Counter(), 2),
+              IsOkAndHolds(3));
+  EXPECT_EQ(session.stats().repeats, 2u);
+}
+
+TEST_F(RecoveryTest, AnIdempotentOneThatKillsEveryWorkerIsGivenUp) {
+  Session session = StartGood(LongOptions());
+  EXPECT_THAT(session.Call({.idempotent = true}, "process.die"),
+              StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_EQ(session.stats().repeats, 2u);
+  EXPECT_THAT(session.Call<int64_t>("echo.number", 1), IsOkAndHolds(1));
+}
+
+TEST_F(RecoveryTest, OnceIsOnce) {
+  SessionOptions options = LongOptions();
+  options.restart = RestartPolicy::Once();
+  Session session = StartGood(options);
+  EXPECT_THAT(session.Call("process.die"), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(session.Call("process.die"),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("no new worker was started")));
+  EXPECT_THAT(session.Call("echo.number", 1),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       AllOf(HasSubstr("there is no worker"), HasSubstr("1 restarts"))));
+  EXPECT_THAT(session.Restart(), IsOk());
+  EXPECT_THAT(session.Call("echo.number", 1), IsOk());
+}
+
+TEST_F(RecoveryTest, CallsWaitForADelayedWorkerWithinTheirDeadlines) {
+  SessionOptions options = LongOptions();
+  options.restart = {.most_restarts = 10,
+                     .window = absl::Minutes(1),
+                     .first_delay = absl::Milliseconds(300),
+                     .max_delay = absl::Milliseconds(300)};
+  Session session = StartGood(options);
+  EXPECT_THAT(session.Call("process.die"), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(session.Call("process.die"),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("the next call starts")));
+  EXPECT_THAT(session.Call({.timeout = absl::Milliseconds(1)}, "echo.number", 1),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_THAT(session.Call<int64_t>("echo.number", 1), IsOkAndHolds(1));
+}
+
+TEST_F(RecoveryTest, ACallWhoseDeadlineHasPassedLeavesTheNewWorkerToTheNext) {
+  Session session = StartGood(LongOptions());
+  EXPECT_THAT(session.Call({.timeout = absl::Milliseconds(50),
+                            .on_deadline = OnDeadline::kKill,
+                            .grace = absl::ZeroDuration()},
+                           "long.hang", "", true),
+              StatusIs(absl::StatusCode::kDeadlineExceeded, HasSubstr("the next call starts")));
+  EXPECT_EQ(session.worker_pid(), -1);
+  EXPECT_THAT(session.Call<int64_t>("echo.number", 1), IsOkAndHolds(1));
+}
+
+}  // namespace
+}  // namespace slabpipe::tests
