@@ -82,8 +82,8 @@ struct Message {
     # Worker to main: one of the results of a request that streams.
     credit @14 :Credit;
     # Main to worker: so many more items may be sent. Ignored for a request that has been answered.
-    cancel @15 :UInt64;
-    # Main to worker: the id of a request whose answer nobody needs. Ignored if it has been answered.
+    cancel @15 :Cancel;
+    # Main to worker: nobody needs the answer to a request. Ignored if it has been answered.
   }
 
   releasedHandles @12 :List(UInt64);
@@ -169,6 +169,13 @@ struct Item {
   id @0 :UInt64;
   # Of the request.
   value @1 :Payload;
+}
+
+struct Cancel {
+  id @0 :UInt64;
+  # Of the request.
+  overdue @1 :Bool;
+  # Because its time is up.
 }
 
 struct Credit {

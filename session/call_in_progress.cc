@@ -129,7 +129,8 @@ std::optional<CallOutcome> CallInProgress::LoseHeart(bool cancelled) {
   asked_to_stop_ = true;
   reason_ = cancelled ? absl::StatusCode::kCancelled : absl::StatusCode::kDeadlineExceeded;
   patience_ends_ = Deadline::After(GraceOf(options_));
-  connection_.SendCancel(reply_.id(), std::max(patience_ends_, Deadline::After(kTimeToTell)));
+  connection_.SendCancel(reply_.id(), !cancelled,
+                         std::max(patience_ends_, Deadline::After(kTimeToTell)));
   return patience_ends_.HasPassed() ? std::optional<CallOutcome>(GiveUp()) : std::nullopt;
 }
 

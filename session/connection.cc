@@ -64,17 +64,17 @@ struct Connection::Parts {
   std::optional<Cancellation> poke;
 };
 
-absl::StatusOr<std::shared_ptr<Connection>> Connection::Start(const ConnectionOptions& options,
-                                                              ShmPool& pool,
-                                                              const CodecRegistry& codecs,
-                                                              std::optional<WorkerEnd>& end) {
+absl::StatusOr<std::shared_ptr<Connection>> Connection::Start(
+    const ConnectionOptions& options, std::shared_ptr<ShmPool> pool,
+    std::shared_ptr<const CodecRegistry> codecs, std::optional<WorkerEnd>& end) {
   Parts parts;
   if (absl::Status made = Spawn(options, parts); !made.ok()) {
     end = FailedToStart{.why = std::string(made.message())};
     return made;
   }
-  pool.ResetPeer(options.hello.worker_prefix);
-  std::shared_ptr<Connection> connection(new Connection(options, std::move(parts), pool, codecs));
+  pool->ResetPeer(options.hello.worker_prefix);
+  std::shared_ptr<Connection> connection(
+      new Connection(options, std::move(parts), std::move(pool), std::move(codecs)));
   absl::Status ready = connection->ShakeHands(options.hello, options);
   if (ready.ok()) return connection;
   connection->router_.SetOver(ready);
@@ -119,20 +119,22 @@ absl::Status Connection::Spawn(const ConnectionOptions& options, Parts& parts) {
   return absl::OkStatus();
 }
 
-Connection::Connection(const ConnectionOptions& options, Parts parts, ShmPool& pool,
-                       const CodecRegistry& codecs)
+Connection::Connection(const ConnectionOptions& options, Parts parts, std::shared_ptr<ShmPool> pool,
+                       std::shared_ptr<const CodecRegistry> codecs)
     : program_(options.program),
+      pool_(std::move(pool)),
+      codecs_(std::move(codecs)),
       process_(*std::move(parts.process)),
       output_(std::move(parts.output)),
       ring_pipe_(parts.pipe.get()),
-      channel_(std::make_unique<Channel>(std::move(parts.pipe), pool, codecs)),
+      channel_(std::make_unique<Channel>(std::move(parts.pipe), *pool_, *codecs_)),
       log_sink_(options.log_sink),
       router_(
           *channel_, [this](const Received& event) { return PassOn(event); },
           *std::move(parts.interrupt), *std::move(parts.poke)) {}
 
 void Connection::Kill() {
-  router_.Close();
+  if (over().ok()) router_.Close();
   router_.SetOver(absl::CancelledError("the session has been shut down"));
   EndProcess();
 }
@@ -233,9 +235,14 @@ void Connection::NoteFailedSend() {
   if (absl::Status pipe = channel_->pipe().send_status(); !pipe.ok()) router_.SetOver(pipe);
 }
 
-void Connection::SendCancel(uint64_t id, Deadline deadline) {
-  absl::Status sent = channel_->Send([&](schemas::Message::Builder root) { root.setCancel(id); },
-                                     router_.SendWait(deadline));
+void Connection::SendCancel(uint64_t id, bool overdue, Deadline deadline) {
+  absl::Status sent = channel_->Send(
+      [&](schemas::Message::Builder root) {
+        schemas::Cancel::Builder cancel = root.initCancel();
+        cancel.setId(id);
+        cancel.setOverdue(overdue);
+      },
+      router_.SendWait(deadline));
   if (!sent.ok()) NoteFailedSend();
 }
 

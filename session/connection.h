@@ -58,17 +58,16 @@ struct Loss {
   bool may_have_run = true;  // false: the worker had not begun the call
 };
 
-// Thread-safe. Borrows the pool, whose peer it is, and the registry.
+// Thread-safe. Whoever still holds it when its session is gone finds it over.
 class Connection {
  public:
   // Spawns the worker and shakes hands. NOT_FOUND, PERMISSION_DENIED, RESOURCE_EXHAUSTED: it could
   // not be spawned; DEADLINE_EXCEEDED: it said nothing in time; UNAVAILABLE: it ended;
   // FAILED_PRECONDITION: it is of another version, or refuses; CANCELLED: interrupted. `end` is told
   // how it ended, if it did.
-  static absl::StatusOr<std::shared_ptr<Connection>> Start(const ConnectionOptions& options,
-                                                           ShmPool& pool,
-                                                           const CodecRegistry& codecs,
-                                                           std::optional<WorkerEnd>& end);
+  static absl::StatusOr<std::shared_ptr<Connection>> Start(
+      const ConnectionOptions& options, std::shared_ptr<ShmPool> pool,
+      std::shared_ptr<const CodecRegistry> codecs, std::optional<WorkerEnd>& end);
   ~Connection() { Kill(); }
 
   // For calls. Sends a request; where it stands in the pipe is in `sent`. On failure nothing was
@@ -83,8 +82,9 @@ class Connection {
   };
   absl::Status SendRequest(const RequestHead& head, absl::Span<const ArgumentRef> arguments,
                            uint64_t& sent);
-  // The worker is told, if that takes no longer than till the deadline.
-  void SendCancel(uint64_t id, Deadline deadline);
+  // The worker is told, if that takes no longer than till the deadline. `overdue`: because the call's
+  // own has passed.
+  void SendCancel(uint64_t id, bool overdue, Deadline deadline);
   absl::Status SendCredit(uint64_t id, uint32_t items);
   // What the worker answered: a result, or the function's error. DATA_LOSS in `broken` if it is
   // neither: the connection is over then.
@@ -129,8 +129,8 @@ class Connection {
  private:
   struct Parts;
   static absl::Status Spawn(const ConnectionOptions& options, Parts& parts);
-  Connection(const ConnectionOptions& options, Parts parts, ShmPool& pool,
-             const CodecRegistry& codecs);
+  Connection(const ConnectionOptions& options, Parts parts, std::shared_ptr<ShmPool> pool,
+             std::shared_ptr<const CodecRegistry> codecs);
 
   absl::Status ShakeHands(HelloInfo hello, const ConnectionOptions& options);
   absl::Status SendPatiently(const RequestHead& head,
@@ -149,6 +149,8 @@ class Connection {
   WorkerEnd ObserveEnd(const absl::Status& why);
 
   const std::string program_;
+  const std::shared_ptr<ShmPool> pool_;  // whose peer it is
+  const std::shared_ptr<const CodecRegistry> codecs_;
   ChildProcess process_;  // guarded by end_mutex_, but for pid()
   std::unique_ptr<OutputReader> output_;
   RingPipe* ring_pipe_;  // channel_'s

@@ -55,7 +55,7 @@ void ObjectStream::Stop() {
   Connection& connection = *state_->connection;
   connection.router().Abandon(state_->call.reply());
   if (connection.over().ok()) {
-    connection.SendCancel(state_->call.reply().id(), Deadline::After(kTimeToTell));
+    connection.SendCancel(state_->call.reply().id(), false, Deadline::After(kTimeToTell));
   }
   state_ = nullptr;
 }

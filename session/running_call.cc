@@ -29,18 +29,18 @@ RunningCall::~RunningCall() { current = outer_; }
 
 bool RunningCall::cancelled() {
   serving_.signs_.fetch_add(1, std::memory_order_relaxed);
-  if (Stopped()) return true;
+  if (request_.stopped()) return true;
   std::unique_lock<std::mutex> lock(serving_.mutex_);
   while (!serving_.reading_ && serving_.end_.ok() && serving_.channel_.pipe().HasMessage()) {
     serving_.ReadOne(lock, Deadline::After(absl::ZeroDuration()));
   }
-  return !serving_.end_.ok() || Stopped();
+  return !serving_.end_.ok() || request_.stopped();
 }
 
 absl::Status RunningCall::status() {
   if (!cancelled()) return absl::OkStatus();
   if (request_.cancelled) return absl::CancelledError("main has cancelled the call");
-  if (request_.deadline.HasPassed()) {
+  if (request_.stopped()) {
     return absl::DeadlineExceededError("the call's deadline has passed");
   }
   return absl::CancelledError("main is gone");
@@ -50,8 +50,8 @@ bool RunningCall::SleepFor(absl::Duration duration) {
   const Deadline deadline = Deadline::Earlier(Deadline::After(duration), request_.deadline);
   if (cancelled()) return false;
   std::unique_lock<std::mutex> lock(serving_.mutex_);
-  serving_.WaitUntil(lock, deadline, [this] { return request_.cancelled.load(); });
-  return serving_.end_.ok() && !Stopped();
+  serving_.WaitUntil(lock, deadline, [this] { return request_.stopped(); });
+  return serving_.end_.ok() && !request_.stopped();
 }
 
 void RunningCall::Report(double done, double total, absl::string_view text) {
@@ -80,8 +80,8 @@ absl::Status RunningCall::TakeCredit() {
   if (absl::Status stopped = status(); !stopped.ok()) return stopped;
   std::unique_lock<std::mutex> lock(serving_.mutex_);
   serving_.WaitUntil(lock, request_.deadline,
-                     [this] { return request_.credit > 0 || request_.cancelled; });
-  if (request_.credit > 0 && !request_.cancelled) {
+                     [this] { return request_.credit > 0 || request_.stopped(); });
+  if (request_.credit > 0 && !request_.stopped()) {
     --request_.credit;
     return absl::OkStatus();
   }

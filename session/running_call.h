@@ -31,8 +31,6 @@ class RunningCall : public CallContext {
   absl::Status SendItem(const ArgumentRef& item) override;
 
  private:
-  // What is known without reading.
-  bool Stopped() const { return request_.cancelled || request_.deadline.HasPassed(); }
   absl::Status TakeCredit();
 
   Serving& serving_;

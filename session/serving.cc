@@ -116,7 +116,7 @@ void Serving::ShowOldest() {
   vitals_->request.store(oldest == nullptr ? 0 : oldest->id, std::memory_order_relaxed);
 }
 
-void Serving::Beat() {
+void Serving::Beat(bool active) {
   if (vitals_ == nullptr) return;
   const int64_t now = MonotonicNanoseconds();
   const int64_t cpu = ProcessCpuNanoseconds();
@@ -124,7 +124,8 @@ void Serving::Beat() {
   const uint64_t signs = signs_.load(std::memory_order_relaxed);
   const uint64_t request = vitals_->request.load(std::memory_order_relaxed);
   if (request != std::exchange(seen_request_, request)) Show(vitals_->since, now);
-  if (signs != seen_signs_ || cpu - seen_cpu_ > passed / kIdleParts) Show(vitals_->active, now);
+  active = active || signs != seen_signs_ || cpu - seen_cpu_ > passed / kIdleParts;
+  if (active) Show(vitals_->active, now);
   seen_signs_ = signs;
   seen_cpu_ = cpu;
   Show(vitals_->cpu, cpu);
@@ -170,7 +171,9 @@ void Serving::TakeIn(std::unique_ptr<Received> received, std::optional<uint64_t>
       queue_.push_back(ToRequest(std::move(received)));
       return;
     case schemas::Message::CANCEL:
-      if (ServedRequest* request = FindRequest(root.getCancel())) request->cancelled = true;
+      if (ServedRequest* request = FindRequest(root.getCancel().getId())) {
+        (root.getCancel().getOverdue() ? request->overdue : request->cancelled) = true;
+      }
       return;
     case schemas::Message::CREDIT:
       if (ServedRequest* request = FindRequest(root.getCredit().getId())) {
@@ -259,7 +262,7 @@ std::optional<RemoteError> Serving::Run(ServedRequest& request,
   absl::StatusOr<std::vector<Object>> bound = (*target)->Bind(std::move(arguments));
   if (!bound.ok()) return ToRemoteError(bound.status());
   RunningCall context(*this, request, (*target)->info().name);
-  if (request.cancelled || request.deadline.HasPassed()) return ToRemoteError(context.status());
+  if (request.stopped()) return ToRemoteError(context.status());
   ClearThrowTrace();
   try {
     absl::Status status = (*target)->function().call(

@@ -40,21 +40,27 @@ struct ServedRequest {
   bool reports = false;
   bool streams = false;
   std::atomic<bool> cancelled = false;
-  uint64_t credit = 0;  // guarded by Serving's mutex
+  std::atomic<bool> overdue = false;  // main says so, by its clock
+  uint64_t credit = 0;                // guarded by Serving's mutex
+
+  bool stopped() const { return cancelled || overdue || deadline.HasPassed(); }
 };
 
 class Serving {
  public:
   // Borrows all. `vitals` may be null. `stop` is to end reads, and nothing else uses it.
   Serving(Channel& channel, const TargetTable& targets, Vitals* vitals, const Cancellation& stop)
-      : channel_(channel), targets_(targets), vitals_(vitals), stop_(stop) {}
+      : channel_(channel), targets_(targets), vitals_(vitals), stop_(stop) {
+    Beat(true);
+  }
 
   // Serves on this thread and `threads - 1` more, until main asks for the end (OK), is gone
   // (UNAVAILABLE), or breaks the protocol (DATA_LOSS). What came before the end is answered.
   absl::Status Serve(int threads);
 
   // Notes that the worker lives, for main to see. To be called now and then by a thread of its own.
-  void Beat();
+  // `active`: it does something, whatever its processor time says.
+  void Beat(bool active = false);
 
  private:
   friend class RunningCall;

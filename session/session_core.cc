@@ -73,10 +73,10 @@ SessionCore::SessionCore(SessionOptions options)
       codecs_(options_.codecs != nullptr ? options_.codecs
                                          : std::make_shared<const CodecRegistry>(BuiltInCodecs())),
       prefix_(PrefixFor(options_.segments)),
-      pool_(ShmPoolOptions{.prefix = absl::StrCat(prefix_, "m."),
-                           .peer_prefix = absl::StrCat(prefix_, "w0."),
-                           .max_kept_bytes = options_.max_kept_bytes},
-            MakeSegmentProvider(options_.segments)),
+      pool_(std::make_shared<ShmPool>(ShmPoolOptions{.prefix = absl::StrCat(prefix_, "m."),
+                                                     .peer_prefix = absl::StrCat(prefix_, "w0."),
+                                                     .max_kept_bytes = options_.max_kept_bytes},
+                                      MakeSegmentProvider(options_.segments))),
       restarts_(options_.restart),
       async_calls_([this](AsyncCall& call, CallOutcome outcome) -> absl::StatusOr<Object> {
         if (!outcome.lost) return std::move(outcome.result);
@@ -99,22 +99,21 @@ absl::StatusOr<Object> SessionCore::Call(const CallOptions& options, absl::strin
                                          absl::Span<const ArgumentRef> arguments) {
   ++calls_;
   const Deadline deadline = DeadlineOf(options);
+  absl::Status status;  // of the attempt before
   for (int repeats = 0;; ++repeats) {
     absl::StatusOr<std::shared_ptr<Connection>> connection = RunningConnection(deadline);
-    if (!connection.ok()) return connection.status();
+    if (!connection.ok()) return status.ok() ? connection.status() : status;
+    if (repeats > 0) ++repeats_;
     Waiter waiter;
     CallInProgress call(**connection, target, options, deadline, HangTimeoutOf(options), waiter);
     std::optional<CallOutcome> failed = call.Start(arguments);
     CallOutcome outcome = failed.has_value() ? *std::move(failed) : call.Finish();
     if (!outcome.lost) return std::move(outcome.result);
     const Deadline patience = outcome.gave_up ? Deadline::After(absl::ZeroDuration()) : deadline;
-    absl::Status status = Recover(*connection, outcome.result.status(), patience);
+    const bool closing = (*connection)->closing();
+    status = Recover(*connection, outcome.result.status(), patience);
     const bool may_repeat = (options.idempotent || !outcome.may_have_run) && !outcome.gave_up;
-    if (!may_repeat || repeats == kMostRepeats || (*connection)->closing() ||
-        this->connection() == nullptr) {
-      return status;
-    }
-    ++repeats_;
+    if (!may_repeat || repeats == kMostRepeats || closing) return status;
   }
 }
 
@@ -291,7 +290,7 @@ absl::Status SessionCore::StartWorker(Deadline deadline) {
       .interrupt = &*interrupt};
   std::optional<WorkerEnd> end;
   absl::StatusOr<std::shared_ptr<Connection>> started =
-      Connection::Start(connection_options, pool_, *codecs_, end);
+      Connection::Start(connection_options, pool_, codecs_, end);
   lock.lock();
   start_interrupt_ = nullptr;
   if (end.has_value()) last_end_ = end;
@@ -312,7 +311,7 @@ absl::Status SessionCore::StartWorker(Deadline deadline) {
 // The worker is gone, or goes now.
 void SessionCore::Retire(const std::shared_ptr<Connection>& connection) {
   connection->Kill();
-  pool_.ResetPeer(absl::StrCat(prefix_, "w0."));
+  pool_->ResetPeer(absl::StrCat(prefix_, "w0."));
   if (options_.segments == SegmentKind::kPosix) {
     UnlinkSegments(absl::StrCat(prefix_, "w", workers_, "."));
   }
@@ -333,7 +332,7 @@ std::optional<WorkerEnd> SessionCore::last_end() const {
 
 SessionStats SessionCore::stats() const {
   std::lock_guard<std::mutex> lock(mutex_);
-  SessionStats stats = {.pool = pool_.stats(),
+  SessionStats stats = {.pool = pool_->stats(),
                         .calls = calls_,
                         .repeats = repeats_,
                         .restarts = workers_ > 0 ? workers_ - 1 : 0};

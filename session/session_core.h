@@ -48,7 +48,7 @@ class SessionCore : public std::enable_shared_from_this<SessionCore> {
   absl::Status Restart(std::optional<EnvironmentChanges> environment);
 
   const SessionOptions& options() const { return options_; }
-  ShmPool& pool() { return pool_; }
+  ShmPool& pool() { return *pool_; }
   // Null if there is no worker.
   std::shared_ptr<Connection> connection() const;
   std::optional<WorkerEnd> last_end() const;
@@ -74,7 +74,7 @@ class SessionCore : public std::enable_shared_from_this<SessionCore> {
   SessionOptions options_;  // environment: guarded by an Exchange; the rest does not change
   const std::shared_ptr<const CodecRegistry> codecs_;
   const std::string prefix_;
-  ShmPool pool_;
+  const std::shared_ptr<ShmPool> pool_;
 
   mutable std::mutex mutex_;  // guards the next
   std::condition_variable changed_;
