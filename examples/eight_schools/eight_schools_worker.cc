@@ -110,17 +110,23 @@ absl::StatusOr<Dataset> ToDataset(const Draws& draws, const Dataset& data,
 }
 
 absl::StatusOr<Dataset> Fit(slabpipe::Worker& worker, const Dataset& data, int64_t chains,
-                            int64_t draws, uint64_t seed) {
+                            int64_t draws, uint64_t seed, slabpipe::CallContext& context) {
   absl::StatusOr<NdArray<const double>> y = ObservedVariable(data, "y");
   if (!y.ok()) return y.status();
   absl::StatusOr<NdArray<const double>> sigma = ObservedVariable(data, "sigma");
   if (!sigma.ok()) return sigma.status();
-  const SamplerOptions options = {.chains = chains, .draws = draws, .seed = seed};
+  SamplerOptions options = {.chains = chains, .draws = draws, .seed = seed};
+  options.progress = [&](int64_t done, int64_t total) {
+    context.Report(static_cast<double>(done), static_cast<double>(total), "draws");
+    return !context.cancelled();
+  };
   absl::StatusOr<Draws> arrays = ReserveDraws(worker, chains, draws, y->size());
   if (!arrays.ok()) return arrays.status();
   absl::Status sampled =
       Sample({.y = y->span(), .sigma = sigma->span()}, options, arrays->buffers());
   if (!sampled.ok()) return sampled;
+  const double all = static_cast<double>(chains * draws);
+  context.Report(all, all, "draws");
   return ToDataset(*arrays, data, options);
 }
 
@@ -131,8 +137,9 @@ int main(int argc, char** argv) {
   slabpipe::Worker worker(argc, argv);
   worker.Register(
       eight_schools::kFitTarget,
-      [&worker](const slabpipe::Dataset& data, int64_t chains, int64_t draws, uint64_t seed) {
-        return eight_schools::Fit(worker, data, chains, draws, seed);
+      [&worker](const slabpipe::Dataset& data, int64_t chains, int64_t draws, uint64_t seed,
+                slabpipe::CallContext& context) {
+        return eight_schools::Fit(worker, data, chains, draws, seed, context);
       },
       "Draws from the posterior of the hierarchical normal model with the data's y and sigma.",
       {"data", "chains", "draws", {"seed", 1}});

@@ -24,6 +24,7 @@
 #include "slabpipe/codec/ndarray.h"
 #include "slabpipe/examples/eight_schools/data.h"
 #include "slabpipe/examples/eight_schools/protocol.h"
+#include "slabpipe/session/progress_bar.h"
 #include "slabpipe/session/session.h"
 
 ABSL_FLAG(int64_t, chains, 4, "Markov chains");
@@ -70,10 +71,11 @@ absl::StatusOr<bool> Run() {
 
   const slabpipe::SessionStats before = session->stats();
   const Clock::time_point begin = Clock::now();
-  absl::StatusOr<Dataset> fit = session->Call<Dataset>(
-      kFitTarget, *data, slabpipe::Named("chains", absl::GetFlag(FLAGS_chains)),
-      slabpipe::Named("draws", absl::GetFlag(FLAGS_draws)),
-      slabpipe::Named("seed", absl::GetFlag(FLAGS_seed)));
+  absl::StatusOr<Dataset> fit =
+      session->Call<Dataset>({.progress = slabpipe::ProgressBar("sampling")}, kFitTarget, *data,
+                             slabpipe::Named("chains", absl::GetFlag(FLAGS_chains)),
+                             slabpipe::Named("draws", absl::GetFlag(FLAGS_draws)),
+                             slabpipe::Named("seed", absl::GetFlag(FLAGS_seed)));
   const absl::Duration call_time = absl::FromChrono(Clock::now() - begin);
   if (!fit.ok()) return fit.status();
   const slabpipe::SessionStats after = session->stats();

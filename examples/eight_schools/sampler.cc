@@ -13,6 +13,9 @@
 namespace eight_schools {
 namespace {
 
+// About a millisecond's work.
+constexpr int64_t kDrawsBetweenReports = 1024;
+
 constexpr double kMuPriorSd = 5;      // mu ~ normal(0, kMuPriorSd)
 constexpr double kTauPriorScale = 5;  // tau ~ half-Cauchy(0, kTauPriorScale)
 
@@ -276,6 +279,10 @@ absl::Status Sample(const Data& data, const SamplerOptions& options, const DrawB
     for (int64_t i = 0; i < options.warmup; ++i) chain.Step();
     const int64_t first_row = chain_index * options.draws;
     for (int64_t row = first_row; row < first_row + options.draws; ++row) {
+      if (row % kDrawsBetweenReports == 0 && options.progress != nullptr &&
+          !options.progress(row, options.chains * options.draws)) {
+        return absl::CancelledError(absl::StrCat("stopped after ", row, " draws"));
+      }
       out.n_evaluations[row] = chain.Step();
       chain.Write(row, out);
     }

@@ -31,6 +31,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
@@ -43,6 +44,9 @@ struct SamplerOptions {
   int64_t draws = 1000;   // kept, for each chain; at least 1
   int64_t warmup = 1000;  // made before those and thrown away, for each chain; at least 0
   uint64_t seed = 0;      // any value
+  // Is told now and then how many of the draws that are kept, of all chains, are made; false: no more
+  // are wanted.
+  std::function<bool(int64_t done, int64_t total)> progress = nullptr;
 };
 
 // Where the draws go: borrowed, row-major, each exactly as large as its shape says. They must not
@@ -70,6 +74,7 @@ struct DrawBuffers {
 //   - a sigma is not finite, not positive, or outside [1e-30, 1e30] (squares must not overflow);
 //   - options has chains < 1, draws < 1 or warmup < 0;
 //   - a buffer has another size than its shape says.
+// CANCELLED if `progress` said so: then part of `out` is filled.
 absl::Status Sample(const Data& data, const SamplerOptions& options, const DrawBuffers& out);
 
 // A stream of random numbers: xoshiro256++ (Blackman and Vigna, "Scrambled linear pseudorandom
