@@ -61,7 +61,8 @@ std::optional<CallOutcome> CallInProgress::Start(absl::Span<const ArgumentRef> a
                                                .deadline = deadline_,
                                                .credit = credit,
                                                .reports = options_.progress != nullptr,
-                                               .cancellation = options_.cancellation},
+                                               .cancellation = options_.cancellation,
+                                               .hang_timeout = hang_timeout_},
                                               arguments, sent_);
   if (sent.ok()) return std::nullopt;
   router.Withdraw(reply_);

@@ -191,13 +191,14 @@ absl::Status Connection::SendRequest(const RequestHead& head,
   return status;
 }
 
-// In slices, if it may be cancelled: nothing else would wake it.
+// In slices, if it may be cancelled, or the worker be found to hang: nothing else would wake it.
 absl::Status Connection::SendPatiently(const RequestHead& head,
                                        absl::FunctionRef<absl::Status(const Wait&)> step) {
   while (true) {
-    const Deadline slice = head.cancellation.stop_possible()
-                               ? Deadline::Earlier(head.deadline, Deadline::After(kSlice))
-                               : head.deadline;
+    const bool watched =
+        head.cancellation.stop_possible() || head.hang_timeout < absl::InfiniteDuration();
+    const Deadline slice =
+        watched ? Deadline::Earlier(head.deadline, Deadline::After(kSlice)) : head.deadline;
     absl::Status status = step(router_.SendWait(slice));
     if (status.ok()) return status;
     if (!absl::IsDeadlineExceeded(status)) NoteFailedSend();
@@ -205,6 +206,7 @@ absl::Status Connection::SendPatiently(const RequestHead& head,
     if (head.cancellation.stop_requested()) {
       return absl::CancelledError("cancelled before it was sent");
     }
+    TerminateIfHung(head.hang_timeout, head.target);
   }
 }
 
@@ -384,8 +386,9 @@ WorkerHealth Connection::Health() const {
       vitals == nullptr ? 0 : vitals->heartbeat.load(std::memory_order_relaxed);
   if (heartbeat == 0) return health;
   const int64_t now = MonotonicNanoseconds();
-  const auto since = [&](const std::atomic<int64_t>& time) {
-    return absl::Nanoseconds(std::max<int64_t>(now - time.load(std::memory_order_relaxed), 0));
+  const auto since = [&](const std::atomic<int64_t>& place) {
+    const int64_t time = place.load(std::memory_order_relaxed);  // may be anything
+    return absl::Nanoseconds(now - std::clamp<int64_t>(time, 0, now));
   };
   health.silent = since(vitals->heartbeat);
   health.inactive = since(vitals->active);

@@ -79,6 +79,7 @@ class Connection {
     uint32_t credit = 0;
     bool reports = false;
     std::stop_token cancellation = {};
+    absl::Duration hang_timeout = absl::InfiniteDuration();
   };
   absl::Status SendRequest(const RequestHead& head, absl::Span<const ArgumentRef> arguments,
                            uint64_t& sent);

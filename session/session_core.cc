@@ -244,12 +244,15 @@ absl::Status SessionCore::Shutdown(absl::Duration grace) {
     changed_.notify_all();
   }
   // Not in an Exchange while waiting: a call that fails meanwhile needs it.
-  const std::shared_ptr<Connection> old = connection();
-  if (old == nullptr) return absl::OkStatus();
-  absl::Status gone = old->Shutdown(grace);
+  absl::Status gone;
+  if (const std::shared_ptr<Connection> old = connection()) gone = old->Shutdown(grace);
   Exchange exchange(*this);
   exchange.Take(Deadline::Never());
-  if (connection() == old) Retire(old);
+  if (const std::shared_ptr<Connection> last = connection()) {
+    // Another one, if it was started just before.
+    gone.Update(last->Shutdown(grace));
+    Retire(last);
+  }
   return gone;
 }
 
