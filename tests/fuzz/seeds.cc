@@ -335,11 +335,12 @@ void AddProtocol(SeedWriter& writer) {
         WriteWelcome(welcome, root.initWelcome());
       }});
   writer.AddMessages("error", {[](auto root) {
-                       RemoteError error = {.code = absl::StatusCode::kNotFound,
-                                            .message = "no such file",
-                                            .type = "std::runtime_error",
-                                            .traceback = {"f()", "g()"},
-                                            .causes = {"std::logic_error: because"}};
+                       RemoteError error = {
+                           .code = absl::StatusCode::kNotFound,
+                           .message = "no such file",
+                           .type = "std::runtime_error",
+                           .traceback = {"f()", "g()"},
+                           .causes = {{.type = "std::logic_error", .message = "because"}}};
                        WriteError(error, root.initResponse().initError());
                      }});
   writer.AddMessages("events", {[](auto root) { root.initEvent().initLog().setText("a line"); },
