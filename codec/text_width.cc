@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "slabpipe/codec/value.h"
 
@@ -40,6 +41,27 @@ size_t HiddenBytes(absl::string_view text) {
   return byte(1) == 0x81 && byte(2) >= 0xa6 && byte(2) <= 0xa9 ? 3 : 0;
 }
 
+// The text, with escapes for what could harm a terminal or break the line. Of ASCII, `kept` stays in
+// any case and `escaped` does not.
+std::string Escape(absl::string_view text, absl::string_view kept, absl::string_view escaped) {
+  std::string line;
+  const bool utf8 = IsValidUtf8(text);
+  size_t hidden = 0;  // so many of the bytes to come
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char byte = text[i];
+    if (utf8 && hidden == 0) hidden = HiddenBytes(text.substr(i));
+    const bool plain = (byte >= ' ' && byte <= '~' && !absl::StrContains(escaped, byte)) ||
+                       absl::StrContains(kept, byte);
+    if (hidden == 0 && (plain || (utf8 && (byte & 0x80) != 0))) {
+      line += byte;
+    } else {
+      absl::StrAppend(&line, absl::CEscape(absl::string_view(&byte, 1)));
+      if (hidden > 0) --hidden;
+    }
+  }
+  return line;
+}
+
 }  // namespace
 
 size_t TextWidth(absl::string_view text) {
@@ -53,24 +75,13 @@ std::string PrintableText(absl::string_view text, size_t width) {
   if (width < text.size() / kMostBytes) {
     beginning = FirstPlaces(text.substr(0, kMostBytes * (width + 1)), width + 1);
   }
-  std::string line;
-  const bool utf8 = IsValidUtf8(beginning);
-  size_t hidden = 0;  // so many of the bytes to come
-  for (size_t i = 0; i < beginning.size(); ++i) {
-    const char byte = beginning[i];
-    if (utf8 && hidden == 0) hidden = HiddenBytes(beginning.substr(i));
-    // Only what would break the line is to be escaped.
-    const bool plain = byte >= ' ' && byte <= '~' && byte != '\\';
-    if (hidden == 0 && (plain || (utf8 && (byte & 0x80) != 0))) {
-      line += byte;
-    } else {
-      absl::StrAppend(&line, absl::CEscape(absl::string_view(&byte, 1)));
-      if (hidden > 0) --hidden;
-    }
-  }
+  const std::string line = Escape(beginning, "", "\\");
   if (TextWidth(line) <= width && beginning.size() == text.size()) return line;
   return WithCut(line, width);
 }
+
+std::string SafeLine(absl::string_view text) { return Escape(text, "", ""); }
+std::string SafeText(absl::string_view text) { return Escape(text, "\n\t", ""); }
 
 std::string CutText(absl::string_view line, size_t width) {
   return TextWidth(line) <= width ? std::string(line) : WithCut(line, width);

@@ -17,6 +17,11 @@ size_t TextWidth(absl::string_view text);
 // other control characters, and bytes that are not UTF-8, as escapes.
 std::string PrintableText(absl::string_view text, size_t width);
 
+// The same, whole, but for backslashes, which stay as they are: for texts from elsewhere that are
+// shown again and again. SafeText keeps line breaks and tabs, too.
+std::string SafeLine(absl::string_view text);
+std::string SafeText(absl::string_view text);
+
 // A line that is printable already, cut in the same way.
 std::string CutText(absl::string_view line, size_t width);
 

@@ -73,5 +73,13 @@ TEST(PrintableTextTest, EscapesWhatATerminalWouldObey) {
   EXPECT_EQ(PrintableText("\xc3\xa6\xe2\x82\xac", 20), "\xc3\xa6\xe2\x82\xac");  // æ€
 }
 
+TEST(SafeTextTest, EscapesWhatCouldHarmATerminalAndNothingElse) {
+  EXPECT_EQ(SafeLine("back\\slash \"æ\"\n\t\x1b[31m\xc2\x9b"),
+            "back\\slash \"æ\"\\n\\t\\033[31m\\302\\233");
+  EXPECT_EQ(SafeText("one\n\ttwo\r\x07"), "one\n\ttwo\\r\\007");
+  EXPECT_EQ(SafeText("æ\xff"), "\\303\\246\\377");
+  EXPECT_EQ(SafeLine(SafeLine("a\n")), "a\\n");
+}
+
 }  // namespace
 }  // namespace slabpipe
