@@ -30,6 +30,7 @@
 #include "slabpipe/codec/object.h"
 #include "slabpipe/session/argument.h"
 #include "slabpipe/session/call_context.h"
+#include "slabpipe/session/type_name.h"
 
 namespace slabpipe {
 
@@ -38,11 +39,13 @@ using ResultSink = absl::FunctionRef<absl::Status(const ArgumentRef& result)>;
 
 struct Function {
   std::vector<std::string> parameter_types;  // readable names
+  // Whether a parameter takes this object: OK, or "wants int, got text "four"".
+  std::vector<absl::Status (*)(const Object& object)> parameter_checks = {};
   std::string result_type;
   std::string item_type;  // of a function that yields many results; empty: it yields one
   // Converts one object for each parameter, calls, and passes the result on. INVALID_ARGUMENT for
-  // an object that does not fit says which parameter it was ("argument 2: ..."); `names` are for
-  // that message. Lets exceptions of the function pass.
+  // an object that does not fit says which parameter it was, what it wants and what it got;
+  // `names` are for that message. Lets exceptions of the function pass.
   std::function<absl::Status(CallContext& context, absl::Span<const Object> arguments,
                              absl::Span<const std::string> names, ResultSink sink)>
       call;
@@ -101,21 +104,31 @@ struct SpecialParameter<ResultWriter<T>&> : std::true_type {
 template <typename P>
 std::string ItemTypeOf() {
   if constexpr (requires { typename SpecialParameter<P>::Item; }) {
-    return TypeId::Of<typename SpecialParameter<P>::Item>().name();
+    return ReadableTypeName<typename SpecialParameter<P>::Item>();
   } else {
     return "";
   }
 }
 
+// "parameter 'chains'", or "argument 2" of one that has no name.
 std::string InArgument(size_t index, absl::Span<const std::string> names);
+
+// Why an object was not converted: "wants int, got text \"four\"".
+absl::Status WrongArgument(absl::string_view wanted, const Object& got, const absl::Status& why);
+
+template <typename P>
+absl::Status CheckParameter(const Object& object) {
+  const absl::Status status = FromObject<typename ParameterOf<P>::Stored>(object).status();
+  return status.ok() ? status : WrongArgument(ReadableTypeName<P>(), object, status);
+}
 
 template <typename P>
 absl::StatusOr<typename ParameterOf<P>::Held> ConvertArgument(const Object& object, size_t index,
                                                               absl::Span<const std::string> names) {
   auto converted = FromObject<typename ParameterOf<P>::Stored>(object);
   if (converted.ok()) return converted;
-  return absl::Status(converted.status().code(),
-                      absl::StrCat(InArgument(index, names), ": ", converted.status().message()));
+  const absl::Status wrong = WrongArgument(ReadableTypeName<P>(), object, converted.status());
+  return absl::Status(wrong.code(), absl::StrCat(InArgument(index, names), " ", wrong.message()));
 }
 
 template <typename R>
@@ -167,9 +180,9 @@ struct FunctionMaker {
   template <typename F>
   static Function Make(F function) {
     Function made;
-    (AddParameterType<P>(made.parameter_types), ...);
+    (AddParameter<P>(made), ...);
     (made.item_type.append(ItemTypeOf<P>()), ...);
-    made.result_type = TypeId::Of<std::remove_cvref_t<R>>().name();
+    made.result_type = ReadableTypeName<R>();
     made.call = [function = std::move(function)](
                     CallContext& context, absl::Span<const Object> arguments,
                     absl::Span<const std::string> names, ResultSink sink) mutable {
@@ -180,9 +193,10 @@ struct FunctionMaker {
 
  private:
   template <typename Parameter>
-  static void AddParameterType(std::vector<std::string>& types) {
+  static void AddParameter(Function& made) {
     if constexpr (!SpecialParameter<Parameter>::value) {
-      types.push_back(TypeId::Of<std::remove_cvref_t<Parameter>>().name());
+      made.parameter_types.push_back(ReadableTypeName<Parameter>());
+      made.parameter_checks.push_back(&CheckParameter<Parameter>);
     }
   }
 

@@ -259,8 +259,8 @@ TEST_F(CallTest, ArgumentsThatDoNotFitAreInvalidAndTheWorkerGoesOn) {
   EXPECT_THAT(describe(1, Named("a", 2)), invalid(AllOf(HasSubstr("twice"), with_signature)));
   EXPECT_THAT(describe(Named("a", 2), "x"),
               invalid(AllOf(HasSubstr("positional"), with_signature)));
-  EXPECT_THAT(describe("text"), invalid(AllOf(HasSubstr("'a'"), HasSubstr("integer"))));
-  EXPECT_THAT(describe(1, 2), invalid(HasSubstr("'b'")));
+  EXPECT_THAT(describe("text"), invalid(HasSubstr("parameter 'a' wants int64, got text \"text\"")));
+  EXPECT_THAT(describe(1, 2), invalid(HasSubstr("parameter 'b' wants text, got int 2")));
   EXPECT_THAT(session.Call("echo.byte", 256),
               StatusIs(absl::StatusCode::kOutOfRange, HasSubstr("'x'")));
   EXPECT_THAT(session.Call("echo.doubles", *NdArray<float>::Create({2})),
@@ -316,7 +316,7 @@ TEST_F(CallTest, TargetsAreListedWithTheirDocumentation) {
   EXPECT_EQ(describe->Signature(), "arguments.describe(a, b = ..., c = ...)");
   EXPECT_FALSE(describe->parameters[0].optional);
   EXPECT_TRUE(describe->parameters[1].optional);
-  EXPECT_THAT(describe->result, HasSubstr("string"));
+  EXPECT_EQ(describe->result, "text");
 }
 
 // Errors.
