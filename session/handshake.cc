@@ -1,9 +1,13 @@
 #include "slabpipe/session/handshake.h"
 
 #include <algorithm>
+#include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "slabpipe/codec/text_width.h"
+#include "slabpipe/session/target_name.h"
 #include "slabpipe/transport/memfd_segment.h"
 #include "slabpipe/transport/posix_segment.h"
 
@@ -12,14 +16,23 @@ namespace {
 
 std::string ToString(capnp::Text::Reader text) { return std::string(text.cStr(), text.size()); }
 
+// A text for people, safe to be printed. What is beyond `limit` is left out.
+std::string ReadText(capnp::Text::Reader text, size_t limit) {
+  return SafeText({text.cStr(), std::min(text.size(), limit)});
+}
+
 void WriteFeatures(const std::vector<std::string>& features,
                    capnp::List<capnp::Text>::Builder out) {
   for (unsigned i = 0; i < out.size(); ++i) out.set(i, features[i].c_str());
 }
 
+// Those that nobody here could know are left out.
 std::vector<std::string> ReadFeatures(capnp::List<capnp::Text>::Reader in) {
+  constexpr unsigned kMost = 256;
   std::vector<std::string> features;
-  for (const capnp::Text::Reader feature : in) features.push_back(ToString(feature));
+  for (unsigned i = 0; i < std::min(in.size(), kMost); ++i) {
+    if (in[i].size() <= kMaxNameBytes) features.push_back(ToString(in[i]));
+  }
   return features;
 }
 
@@ -42,21 +55,69 @@ void WriteTarget(const TargetInfo& target, schemas::Target::Builder out) {
     parameters[i].setName(target.parameters[i].name.c_str());
     parameters[i].setType(target.parameters[i].type.c_str());
     parameters[i].setOptional(target.parameters[i].optional);
+    parameters[i].setDefaultValue(target.parameters[i].default_value.c_str());
   }
 }
 
-TargetInfo ReadTarget(schemas::Target::Reader in) {
-  TargetInfo target = {.name = ToString(in.getName()),
-                       .documentation = ToString(in.getDocumentation()),
-                       .parameters = {},
-                       .result = ToString(in.getResult()),
-                       .item_type = ToString(in.getItemType())};
-  for (const schemas::Target::Parameter::Reader parameter : in.getParameters()) {
-    target.parameters.push_back({.name = ToString(parameter.getName()),
-                                 .type = ToString(parameter.getType()),
-                                 .optional = parameter.getOptional()});
+// Texts of the worker's, which go to a terminal sooner or later: without control characters, and
+// not copied if they are too long.
+class TargetReader {
+ public:
+  absl::StatusOr<TargetInfo> Read(schemas::Target::Reader in) {
+    TargetInfo target;
+    Take(in.getName(), kMaxNameBytes, target.name);
+    Take(in.getResult(), kMaxTypeNameBytes, target.result);
+    Take(in.getItemType(), kMaxTypeNameBytes, target.item_type);
+    Take(in.getDocumentation(), kMaxDocumentationBytes, target.documentation, SafeText);
+    const auto parameters = in.getParameters();
+    if (parameters.size() > kMaxParameters) return TooMuch("a target's parameters", kMaxParameters);
+    for (const schemas::Target::Parameter::Reader parameter : parameters) {
+      target.parameters.push_back(Read(parameter));
+    }
+    if (!status_.ok()) return status_;
+    if (absl::Status status = CheckTargetInfo(target); !status.ok()) return status;
+    return target;
   }
-  return target;
+
+  static absl::Status TooMuch(absl::string_view what, size_t limit) {
+    return absl::InvalidArgumentError(absl::StrCat(what, " are more than ", limit));
+  }
+
+ private:
+  TargetInfo::Parameter Read(schemas::Target::Parameter::Reader in) {
+    TargetInfo::Parameter parameter;
+    parameter.optional = in.getOptional();
+    Take(in.getName(), kMaxNameBytes, parameter.name);
+    Take(in.getType(), kMaxTypeNameBytes, parameter.type);
+    Take(in.getDefaultValue(), kMaxTypeNameBytes, parameter.default_value);
+    return parameter;
+  }
+  void Take(capnp::Text::Reader in, size_t limit, std::string& out,
+            std::string (*make_safe)(absl::string_view) = SafeLine) {
+    left_ -= std::min(left_, in.size());
+    if (in.size() > limit) status_.Update(TooMuch("the bytes of a text", limit));
+    if (left_ == 0) status_.Update(TooMuch("the bytes of all texts", kMaxTargetsBytes));
+    if (status_.ok()) out = make_safe({in.cStr(), in.size()});
+  }
+
+  size_t left_ = kMaxTargetsBytes + 1;
+  absl::Status status_;
+};
+
+absl::StatusOr<std::vector<TargetInfo>> ReadTargets(capnp::List<schemas::Target>::Reader in) {
+  if (in.size() > kMaxTargets) return TargetReader::TooMuch("its targets", kMaxTargets);
+  TargetReader reader;
+  std::vector<TargetInfo> targets;
+  absl::flat_hash_set<std::string> names;
+  for (const schemas::Target::Reader target : in) {
+    absl::StatusOr<TargetInfo> read = reader.Read(target);
+    if (!read.ok()) return read.status();
+    if (!names.insert(read->name).second) {
+      return absl::InvalidArgumentError(absl::StrCat("it has two targets '", read->name, "'"));
+    }
+    targets.push_back(*std::move(read));
+  }
+  return targets;
 }
 
 }  // namespace
@@ -120,9 +181,9 @@ absl::StatusOr<WelcomeInfo> ReadWelcome(schemas::Message::Reader message, Segmen
   }
   const schemas::Welcome::Reader in = message.getWelcome();
   WelcomeInfo welcome = {.protocol_version = in.getProtocolVersion(),
-                         .software = ToString(in.getLibrary()),
+                         .software = ReadText(in.getLibrary(), kMaxNameBytes),
                          .features = ReadFeatures(in.getFeatures()),
-                         .refusal = ToString(in.getRefusal()),
+                         .refusal = ReadText(in.getRefusal(), kMaxDocumentationBytes),
                          .targets = {},
                          .ring = in.getRing()};
   if (!welcome.refusal.empty()) {
@@ -140,9 +201,12 @@ absl::StatusOr<WelcomeInfo> ReadWelcome(schemas::Message::Reader message, Segmen
                                                       ") lacks the feature '", needed,
                                                       "', which is asked for"));
   }
-  for (const schemas::Target::Reader target : in.getTargets()) {
-    welcome.targets.push_back(ReadTarget(target));
+  absl::StatusOr<std::vector<TargetInfo>> targets = ReadTargets(in.getTargets());
+  if (!targets.ok()) {
+    return absl::DataLossError(
+        absl::StrCat("the worker's welcome breaks a rule: ", targets.status().message()));
   }
+  welcome.targets = *std::move(targets);
   return welcome;
 }
 

@@ -14,7 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "slabpipe/schemas/session.capnp.h"
-#include "slabpipe/session/target.h"
+#include "slabpipe/session/target_info.h"
 #include "slabpipe/transport/segment.h"
 
 namespace slabpipe {
@@ -61,7 +61,8 @@ struct WelcomeInfo {
 };
 void WriteWelcome(const WelcomeInfo& welcome, schemas::Welcome::Builder out);
 // FAILED_PRECONDITION if the worker refuses, speaks another version, or lacks the feature that
-// `segments` needs; DATA_LOSS if it is no welcome.
+// `segments` needs; DATA_LOSS if it is no welcome, or breaks a rule: names that are none, more than
+// the limits of target_info.h. Texts in it are safe to be printed.
 absl::StatusOr<WelcomeInfo> ReadWelcome(schemas::Message::Reader message, SegmentKind segments);
 
 }  // namespace slabpipe

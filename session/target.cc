@@ -3,32 +3,56 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
+#include "slabpipe/codec/text_width.h"
+#include "slabpipe/session/suggest.h"
+#include "slabpipe/session/type_name.h"
 
 namespace slabpipe {
 namespace {
 
-// How many names an error lists.
-constexpr size_t kMostListed = 20;
+constexpr size_t kShownWidth = 80;
 
-bool IsTargetName(absl::string_view name) {
-  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
-    return absl::ascii_isalnum(c) || c == '_' || c == '.' || c == ':';
-  });
+std::string Quoted(absl::string_view name) {
+  return absl::StrCat("'", PrintableText(name, kShownWidth), "'");
+}
+
+TargetInfo::Parameter Describe(const Function& function, size_t index,
+                               const std::vector<Param>& params) {
+  TargetInfo::Parameter parameter = {.name = "",
+                                     .type = CutText(function.parameter_types[index], kShownWidth)};
+  if (params.empty()) return parameter;
+  parameter.name = params[index].name;
+  parameter.optional = params[index].default_value.has_value();
+  if (parameter.optional) parameter.default_value = ShowValue(*params[index].default_value);
+  return parameter;
+}
+
+// The params of a function that takes so many arguments: all are named, and take their defaults.
+absl::Status CheckParams(const Function& function, const std::vector<Param>& params) {
+  const size_t count = function.parameter_types.size();
+  if (params.empty()) return absl::OkStatus();
+  if (params.size() != count) {
+    return absl::InvalidArgumentError(absl::StrCat("it takes ", count, " arguments, but ",
+                                                   params.size(),
+                                                   " parameters are named: name all or none"));
+  }
+  for (size_t i = 0; i < std::min(count, function.parameter_checks.size()); ++i) {
+    if (!params[i].default_value.has_value()) continue;
+    const Object value = Object::Make<Value>(*params[i].default_value);
+    if (absl::Status status = function.parameter_checks[i](value); !status.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat("the default value of parameter ",
+                                                     Quoted(params[i].name), " does not fit: it ",
+                                                     status.message()));
+    }
+  }
+  // A name that is left empty would be no mistake of TargetInfo's: such parameters have none.
+  const bool nameless =
+      std::any_of(params.begin(), params.end(), [](const Param& p) { return p.name.empty(); });
+  return nameless ? absl::InvalidArgumentError("a parameter's name is empty") : absl::OkStatus();
 }
 
 }  // namespace
-
-std::string TargetInfo::Signature() const {
-  std::vector<std::string> parts;
-  for (const Parameter& parameter : parameters) {
-    const std::string shown = parameter.name.empty() ? parameter.type : parameter.name;
-    parts.push_back(absl::StrCat(shown, parameter.optional ? " = ..." : ""));
-  }
-  return absl::StrCat(name, "(", absl::StrJoin(parts, ", "), ")");
-}
 
 Target::Target(TargetInfo info, Function function, std::vector<Param> params)
     : info_(std::move(info)), function_(std::move(function)), params_(std::move(params)) {
@@ -36,63 +60,96 @@ Target::Target(TargetInfo info, Function function, std::vector<Param> params)
 }
 
 absl::StatusOr<std::vector<Object>> Target::Bind(std::vector<NamedObject> arguments) const {
-  const auto bad = [&](const auto&... why) {
-    return absl::InvalidArgumentError(absl::StrCat(why..., "; it is ", info_.Signature()));
-  };
   std::vector<std::optional<Object>> bound(names_.size());
-  for (size_t i = 0; i < arguments.size(); ++i) {
-    NamedObject& argument = arguments[i];
-    size_t place = i;
-    if (argument.name.empty()) {
-      if (i >= names_.size()) return bad(arguments.size(), " arguments are too many");
-      if (i > 0 && !arguments[i - 1].name.empty()) {
-        return bad("argument ", i + 1, " is positional and comes behind a named one");
-      }
+  absl::Status status;
+  for (size_t i = 0; i < arguments.size() && status.ok(); ++i) {
+    const absl::StatusOr<size_t> place = PlaceOf(arguments, i);
+    if (!place.ok()) {
+      status = place.status();
+    } else if (bound[*place].has_value()) {
+      status = absl::InvalidArgumentError(
+          absl::StrCat("parameter ", Quoted(names_[*place]), " is given twice"));
     } else {
-      place = static_cast<size_t>(std::find(names_.begin(), names_.end(), argument.name) -
-                                  names_.begin());
-      if (place == names_.size()) return bad("there is no parameter '", argument.name, "'");
+      bound[*place] = std::move(arguments[i].value);
     }
-    if (bound[place].has_value()) return bad("parameter '", names_[place], "' is given twice");
-    bound[place] = std::move(argument.value);
+  }
+  if (status.ok()) status = FillIn(bound);
+  if (!status.ok()) {
+    return absl::InvalidArgumentError(internal::AndSignature(info_, status.message()));
   }
   std::vector<Object> objects;
-  for (size_t i = 0; i < bound.size(); ++i) {
-    const bool has_default = i < params_.size() && params_[i].default_value.has_value();
-    if (!bound[i].has_value() && !has_default) {
-      return bad(internal::InArgument(i, names_), " is missing");
-    }
-    objects.push_back(bound[i].has_value() ? *std::move(bound[i])
-                                           : Object::Make<Value>(*params_[i].default_value));
-  }
+  objects.reserve(bound.size());
+  for (std::optional<Object>& object : bound) objects.push_back(*std::move(object));
   return objects;
+}
+
+absl::StatusOr<size_t> Target::PlaceOf(absl::Span<const NamedObject> arguments,
+                                       size_t index) const {
+  const std::string& name = arguments[index].name;
+  if (!name.empty()) {
+    const auto found = std::find(names_.begin(), names_.end(), name);
+    if (found == names_.end()) return NoParameter(name);
+    return static_cast<size_t>(found - names_.begin());
+  }
+  if (index > 0 && !arguments[index - 1].name.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat("argument ", index + 1,
+                                                   " is positional and comes behind a named one, ",
+                                                   Quoted(arguments[index - 1].name)));
+  }
+  if (index < names_.size()) return index;
+  return absl::InvalidArgumentError(
+      absl::StrCat(arguments.size(), " arguments are too many, it takes ", names_.size()));
+}
+
+absl::Status Target::NoParameter(absl::string_view name) const {
+  if (params_.empty() && !names_.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("its parameters have no names, and ", Quoted(name), " is given by name"));
+  }
+  const std::vector<absl::string_view> names(names_.begin(), names_.end());
+  return absl::InvalidArgumentError(
+      absl::StrCat("there is no parameter ", Quoted(name), DidYouMean(SuggestNames(name, names))));
+}
+
+absl::Status Target::FillIn(std::vector<std::optional<Object>>& bound) const {
+  std::vector<std::string> missing;
+  for (size_t i = 0; i < bound.size(); ++i) {
+    if (bound[i].has_value()) continue;
+    if (i < params_.size() && params_[i].default_value.has_value()) {
+      bound[i] = Object::Make<Value>(*params_[i].default_value);
+    } else {
+      missing.push_back(internal::InArgument(i, names_));
+    }
+  }
+  if (missing.empty()) return absl::OkStatus();
+  const std::vector<absl::string_view> names(missing.begin(), missing.end());
+  return absl::InvalidArgumentError(
+      absl::StrCat(ListNames(names), names.size() > 1 ? " are" : " is", " missing"));
 }
 
 absl::Status TargetTable::Add(std::string name, Function function, std::string documentation,
                               std::vector<Param> params) {
-  if (!IsTargetName(name)) {
+  if (absl::Status status = CheckParams(function, params); !status.ok()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("'", name, "' is no name for a target: use module.function"));
-  }
-  const size_t count = function.parameter_types.size();
-  if (!params.empty() && params.size() != count) {
-    return absl::InvalidArgumentError(absl::StrCat("target '", name, "' takes ", count,
-                                                   " arguments, but ", params.size(),
-                                                   " parameters are named"));
+        absl::StrCat("target ", Quoted(name), ": ", status.message()));
   }
   TargetInfo info = {.name = name,
                      .documentation = std::move(documentation),
                      .parameters = {},
-                     .result = function.result_type,
-                     .item_type = function.item_type};
-  for (size_t i = 0; i < count; ++i) {
-    const bool named = !params.empty();
-    info.parameters.push_back({.name = named ? params[i].name : "",
-                               .type = function.parameter_types[i],
-                               .optional = named && params[i].default_value.has_value()});
+                     .result = CutText(function.result_type, kShownWidth),
+                     .item_type = CutText(function.item_type, kShownWidth)};
+  for (size_t i = 0; i < function.parameter_types.size(); ++i) {
+    info.parameters.push_back(Describe(function, i, params));
   }
+  if (absl::Status status = CheckTargetInfo(info); !status.ok()) return status;
   if (by_name_.contains(name)) {
     return absl::AlreadyExistsError(absl::StrCat("there is a target '", name, "' already"));
+  }
+  text_bytes_ += info.TextBytes();
+  if (targets_.size() >= kMaxTargets || text_bytes_ > kMaxTargetsBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("target '", name, "' is too much: a worker has at most ", kMaxTargets,
+                     " targets, and ", kMaxTargetsBytes, " bytes of texts about them"));
   }
   targets_.push_back(
       std::make_unique<const Target>(std::move(info), std::move(function), std::move(params)));
@@ -103,13 +160,9 @@ absl::Status TargetTable::Add(std::string name, Function function, std::string d
 absl::StatusOr<const Target*> TargetTable::Find(absl::string_view name) const {
   const auto found = by_name_.find(name);
   if (found != by_name_.end()) return found->second;
-  std::vector<absl::string_view> listed;
-  for (const auto& target : targets_) {
-    if (listed.size() < kMostListed) listed.push_back(target->info().name);
-  }
-  return absl::NotFoundError(absl::StrCat("the worker has no target '", name, "'; there are ",
-                                          absl::StrJoin(listed, ", "),
-                                          listed.size() < targets_.size() ? ", ..." : ""));
+  std::vector<absl::string_view> names;
+  for (const auto& target : targets_) names.push_back(target->info().name);
+  return NoTarget(name, names);
 }
 
 std::vector<const Target*> TargetTable::all() const {

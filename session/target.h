@@ -4,6 +4,7 @@
 #ifndef SLABPIPE_SESSION_TARGET_H_
 #define SLABPIPE_SESSION_TARGET_H_
 
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,9 +14,11 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "slabpipe/codec/object.h"
 #include "slabpipe/codec/value.h"
 #include "slabpipe/session/function.h"
+#include "slabpipe/session/target_info.h"
 
 namespace slabpipe {
 
@@ -27,23 +30,6 @@ struct Param {
 
   std::string name;
   std::optional<Value> default_value;
-};
-
-// A target as main sees it.
-struct TargetInfo {
-  struct Parameter {
-    std::string name;  // empty: by position only
-    std::string type;  // readable
-    bool optional = false;
-  };
-  std::string name;
-  std::string documentation;
-  std::vector<Parameter> parameters;
-  std::string result;          // readable
-  std::string item_type = "";  // of one that yields many results; empty: it yields one
-
-  // "stats.mean(x)": name, parameters, "= ..." where there is a default.
-  std::string Signature() const;
 };
 
 // An argument as it arrived.
@@ -60,10 +46,17 @@ class Target {
   const Function& function() const { return function_; }
   const std::vector<std::string>& parameter_names() const { return names_; }
   // One object for each parameter, in order. INVALID_ARGUMENT, with the signature, for an argument
-  // that is missing, too many, unknown, or given twice.
+  // that is missing, too many, unknown (with the name that was meant, if there is one near), given
+  // twice, or positional behind a named one.
   absl::StatusOr<std::vector<Object>> Bind(std::vector<NamedObject> arguments) const;
 
  private:
+  // The parameter that argument `index` is for.
+  absl::StatusOr<size_t> PlaceOf(absl::Span<const NamedObject> arguments, size_t index) const;
+  absl::Status NoParameter(absl::string_view name) const;
+  // Takes the defaults of parameters that nothing was given for.
+  absl::Status FillIn(std::vector<std::optional<Object>>& bound) const;
+
   TargetInfo info_;
   Function function_;
   std::vector<Param> params_;
@@ -73,11 +66,12 @@ class Target {
 // Filled first, then used: while nobody adds, thread-safe.
 class TargetTable {
  public:
-  // INVALID_ARGUMENT for a name that is none ([A-Za-z0-9_.:], as in `module.function` or
-  // `module::Class.method`), or params that are not as many as the function's; ALREADY_EXISTS.
+  // INVALID_ARGUMENT for names that are none (target_name.h), params that are not as many as the
+  // function's or have one name twice, a default that its parameter does not take, and for what is
+  // above the limits of target_info.h; ALREADY_EXISTS.
   absl::Status Add(std::string name, Function function, std::string documentation,
                    std::vector<Param> params);
-  // NOT_FOUND lists the targets there are.
+  // NOT_FOUND says which one may have been meant, or else lists the targets there are.
   absl::StatusOr<const Target*> Find(absl::string_view name) const;
   // In the order in which they were added.
   std::vector<const Target*> all() const;
@@ -85,6 +79,7 @@ class TargetTable {
  private:
   std::vector<std::unique_ptr<const Target>> targets_;  // in the order in which they were added
   absl::flat_hash_map<std::string, const Target*> by_name_;
+  size_t text_bytes_ = 0;
 };
 
 }  // namespace slabpipe

@@ -232,6 +232,9 @@ TEST_F(CallTest, AFunctionMayReturnNothing) {
 
 // Arguments.
 
+constexpr char kDescribe[] =
+    "arguments.describe(a: int64, b: text = \"none\", c: double = 2.5) -> text";
+
 TEST_F(CallTest, ArgumentsGoByPositionByNameOrByDefault) {
   const auto describe = [&](const auto&... arguments) {
     return session.Call<std::string>("arguments.describe", arguments...).value_or("failed");
@@ -252,7 +255,7 @@ TEST_F(CallTest, ArgumentsThatDoNotFitAreInvalidAndTheWorkerGoesOn) {
     return StatusIs(absl::StatusCode::kInvalidArgument,
                     AllOf(HasSubstr("arguments.describe"), message));
   };
-  const auto with_signature = HasSubstr("arguments.describe(a, b = ..., c = ...)");
+  const auto with_signature = HasSubstr(kDescribe);
   EXPECT_THAT(describe(), invalid(AllOf(HasSubstr("'a'"), HasSubstr("missing"), with_signature)));
   EXPECT_THAT(describe(1, "x", 2.5, 4), invalid(AllOf(HasSubstr("too many"), with_signature)));
   EXPECT_THAT(describe(1, Named("d", 2)), invalid(AllOf(HasSubstr("'d'"), with_signature)));
@@ -290,10 +293,12 @@ TEST_F(CallTest, AMessageAboveTheLimitIsRefusedAndNothingIsSent) {
   EXPECT_THAT(session.Ping(absl::Seconds(30)), IsOk());
 }
 
-TEST_F(CallTest, AnUnknownTargetIsNotFoundAndTheKnownOnesAreListed) {
-  EXPECT_THAT(session.Call("no.such"),
+TEST_F(CallTest, AnUnknownTargetIsNotFoundAndOnesThatAreLikeItAreSuggested) {
+  EXPECT_THAT(session.Call("echo.vlaue"),
               StatusIs(absl::StatusCode::kNotFound,
-                       AllOf(HasSubstr("'no.such'"), HasSubstr("echo.value"))));
+                       AllOf(HasSubstr("'echo.vlaue'"), HasSubstr("did you mean 'echo.value'?"))));
+  EXPECT_THAT(session.Call("nothing.alike"),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("there are echo.value")));
   EXPECT_THAT(session.Call(""), StatusIs(absl::StatusCode::kNotFound));
 }
 
@@ -313,9 +318,10 @@ TEST_F(CallTest, TargetsAreListedWithTheirDocumentation) {
     return target.name == "arguments.describe";
   });
   ASSERT_NE(describe, targets.end());
-  EXPECT_EQ(describe->Signature(), "arguments.describe(a, b = ..., c = ...)");
+  EXPECT_EQ(describe->Signature(), kDescribe);
   EXPECT_FALSE(describe->parameters[0].optional);
   EXPECT_TRUE(describe->parameters[1].optional);
+  EXPECT_EQ(describe->parameters[2].default_value, "2.5");
   EXPECT_EQ(describe->result, "text");
 }
 

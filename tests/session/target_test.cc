@@ -192,35 +192,56 @@ TEST_F(TargetTest, ArgumentsFindTheirParameters) {
 
 TEST_F(TargetTest, ArgumentsThatDoNotFitShowTheSignature) {
   const auto bad = [](const std::string& what) {
-    return StatusIs(absl::StatusCode::kInvalidArgument,
-                    AllOf(HasSubstr(what), HasSubstr("m.add(a, b = ...)")));
+    return StatusIs(
+        absl::StatusCode::kInvalidArgument,
+        AllOf(HasSubstr(what), HasSubstr(" is m.add(a: int64, b: int64 = 10) -> int64")));
   };
-  EXPECT_THAT(Bind({}), bad("'a'"));
-  EXPECT_THAT(Bind({{"b", Of(1)}}), bad("'a'"));
-  EXPECT_THAT(Bind({{"", Of(1)}, {"", Of(2)}, {"", Of(3)}}), bad("3 arguments are too many"));
-  EXPECT_THAT(Bind({{"c", Of(1)}}), bad("'c'"));
+  EXPECT_THAT(Bind({}), bad("parameter 'a' is missing; it is m.add("));
+  EXPECT_THAT(Bind({{"b", Of(1)}}), bad("'a' is missing"));
+  EXPECT_THAT(Bind({{"", Of(1)}, {"", Of(2)}, {"", Of(3)}}),
+              bad("3 arguments are too many, it takes 2"));
+  EXPECT_THAT(Bind({{"total", Of(1)}}), bad("there is no parameter 'total'; it is"));
+  EXPECT_THAT(Bind({{"A", Of(1)}}),
+              bad("there is no parameter 'A'; did you mean 'a'? It is m.add("));
   EXPECT_THAT(Bind({{"", Of(1)}, {"a", Of(2)}}), bad("'a' is given twice"));
   EXPECT_THAT(Bind({{"a", Of(1)}, {"a", Of(2)}}), bad("'a' is given twice"));
-  EXPECT_THAT(Bind({{"a", Of(1)}, {"", Of(2)}}), bad("behind a named one"));
-  EXPECT_THAT(Bind({{"", Of(1)}, {"b", Of(1)}}, "m.plain"),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       AllOf(HasSubstr("'b'"), HasSubstr("m.plain(int64, int64)"))));
-  EXPECT_THAT(Bind({{"", Of(1)}}, "m.plain"),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("argument 2 is missing")));
+  EXPECT_THAT(Bind({{"a", Of(1)}, {"", Of(2)}}), bad("behind a named one, 'a'"));
 }
 
-TEST_F(TargetTest, ATargetThatIsNotThereListsThoseThatAre) {
-  EXPECT_THAT(table_.Find("m.none"),
+TEST_F(TargetTest, ParametersWithoutNamesAreGivenByPosition) {
+  EXPECT_THAT(Bind({{"", Of(1)}, {"b", Of(1)}}, "m.plain"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "its parameters have no names, and 'b' is given by name; it is "
+                       "m.plain(int64, int64) -> int64"));
+  EXPECT_THAT(Bind({}, "m.plain"), StatusIs(absl::StatusCode::kInvalidArgument,
+                                            HasSubstr("argument 1, argument 2 are missing")));
+  ASSERT_THAT(table_.Add("m.none", MakeFunction([] {}), "", {}), IsOk());
+  EXPECT_THAT(Bind({{"x", Of(1)}}, "m.none"),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("there is no parameter 'x'")));
+}
+
+TEST_F(TargetTest, NamesFromElsewhereAreShownBoundedAndWithoutControlCharacters) {
+  const absl::Status status = Bind({{std::string(100'000, '\x1b'), Of(1)}}).status();
+  EXPECT_THAT(status.message(), Not(HasSubstr("\x1b")));
+  EXPECT_LT(status.message().size(), 500u);
+}
+
+TEST_F(TargetTest, ATargetThatIsNotThereSuggestsOneThatIs) {
+  EXPECT_THAT(table_.Find("m.adds"),
               StatusIs(absl::StatusCode::kNotFound,
-                       AllOf(HasSubstr("m.none"), HasSubstr("m.add, m.plain"))));
+                       "the worker has no target 'm.adds'; did you mean 'm.add'?"));
+  EXPECT_THAT(table_.Find("n.plain"),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("did you mean 'm.plain'?")));
+  EXPECT_THAT(table_.Find("no.such"),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("there are m.add, m.plain")));
 }
 
 TEST_F(TargetTest, ALongListIsCutShort) {
   for (int i = 0; i < 1000; ++i) {
     ASSERT_THAT(table_.Add("many.t" + std::to_string(i), MakeFunction(Add), "", {}), IsOk());
   }
-  const absl::Status status = table_.Find("m.none").status();
-  EXPECT_THAT(status.message(), HasSubstr("..."));
+  const absl::Status status = table_.Find("no.such").status();
+  EXPECT_THAT(status.message(), HasSubstr("and 982 more"));
   EXPECT_LT(status.message().size(), 1000u);
   EXPECT_THAT(table_.Find("many.t999"), IsOk());
 }
@@ -231,15 +252,62 @@ TEST_F(TargetTest, NamesMustBeOnesAndUnique) {
   };
   EXPECT_THAT(add("module::Class.method"), IsOk());
   EXPECT_THAT(add("m.add"), StatusIs(absl::StatusCode::kAlreadyExists, HasSubstr("m.add")));
-  for (const char* name : {"", "a b", "a/b", "a\n", "\xc3\xa4"}) {
+  for (const char* name : {"", "add", "a b", "a/b", "a\n", "\xc3\xa4", "a..b", "::b.c"}) {
     EXPECT_THAT(add(name), StatusIs(absl::StatusCode::kInvalidArgument)) << name;
   }
+}
+
+TEST_F(TargetTest, ParametersHaveNamesEachAnother) {
+  const auto add = [&](std::vector<Param> params) {
+    return table_.Add("m.more", MakeFunction(Add), "", std::move(params));
+  };
+  EXPECT_THAT(add({"a", "a"}), StatusIs(absl::StatusCode::kInvalidArgument,
+                                        AllOf(HasSubstr("m.more"), HasSubstr("'a'"))));
+  EXPECT_THAT(add({"a", "b c"}), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("'b c'")));
+  EXPECT_THAT(add({"a", ""}), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("empty")));
+}
+
+TEST_F(TargetTest, ADefaultMustFitItsParameter) {
+  EXPECT_THAT(table_.Add("m.more", MakeFunction(Add), "", {"a", {"b", "ten"}}),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "target 'm.more': the default value of parameter 'b' does not fit: it wants "
+                       "int64, got text \"ten\""));
+  EXPECT_THAT(table_.Add("m.more", MakeFunction([](int8_t) {}), "", {{"a", 1000}}),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("8 bits")));
+  const auto vector = [](const std::vector<double>&, std::optional<Object>) {};
+  EXPECT_THAT(
+      table_.Add("m.lists", MakeFunction(vector), "", {{"a", ValueList{1, 2}}, {"b", Value()}}),
+      IsOk());
+  EXPECT_EQ((*table_.Find("m.lists"))->info().Signature(),
+            "m.lists(a: array of float64 = [1, 2], b: anything or nothing = nothing) -> nothing");
+}
+
+TEST_F(TargetTest, WhatIsTooMuchIsSaid) {
+  const std::string long_text(kMaxDocumentationBytes, 'x');
+  EXPECT_THAT(table_.Add("m.long", MakeFunction(Add), long_text + "x", {}),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("documentation")));
+  absl::Status status;
+  size_t added = 0;
+  for (; status.ok() && added <= kMaxTargets; ++added) {
+    status = table_.Add("long.t" + std::to_string(added), MakeFunction(Add), long_text, {});
+  }
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("at most")));
+  EXPECT_LT(added, kMaxTargets);
+}
+
+TEST(TargetTableTest, AWorkerHasSoManyTargetsAndNoMore) {
+  TargetTable table;
+  for (size_t i = 0; i < kMaxTargets; ++i) {
+    ASSERT_THAT(table.Add("m.t" + std::to_string(i), MakeFunction([] {}), "", {}), IsOk());
+  }
+  EXPECT_THAT(table.Add("m.last", MakeFunction([] {}), "", {}),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("at most 4096")));
 }
 
 TEST_F(TargetTest, AllParametersAreNamedOrNone) {
   EXPECT_THAT(table_.Add("m.one", MakeFunction(Add), "", {"a"}),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       AllOf(HasSubstr("2 arguments"), HasSubstr("1 param"))));
+                       AllOf(HasSubstr("2 arguments"), HasSubstr("1 parameters"))));
 }
 
 TEST_F(TargetTest, TargetsAreListedInTheirOrder) {
