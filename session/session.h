@@ -65,6 +65,7 @@
 
 namespace slabpipe {
 
+class Proxy;
 class SessionCore;
 
 // Movable. Thread-safe, but for being moved and destroyed: that may happen on any thread.
@@ -159,6 +160,13 @@ class Session {
 
   // What the worker offers, in its order. Empty if there is no worker.
   std::vector<TargetInfo> targets() const;
+  // The same for people: signatures and documentation of all, or of one target or module (NOT_FOUND
+  // with what may have been meant). See describe.h.
+  std::string Describe() const;
+  absl::StatusOr<std::string> Describe(absl::string_view name) const;
+  // The functions of `module` or `module::Class` under their short names: include proxy.h. NOT_FOUND
+  // with what may have been meant.
+  absl::StatusOr<Proxy> Module(absl::string_view scope);
   // Whether the worker works, waits, or is stuck: from what it shows, without asking it.
   WorkerHealth health() const;
   // -1 if there is none.
