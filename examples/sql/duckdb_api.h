@@ -80,7 +80,6 @@ static_assert(sizeof(DuckdbString) == 16);
 
 // F(name, returns, parameters): the function duckdb_<name>.
 #define SQL_DUCKDB_FUNCTIONS(F)                                                             \
-  F(library_version, const char*, ())                                                       \
   F(free, void, (void* pointer))                                                            \
   F(vector_size, uint64_t, ())                                                              \
   /* Databases and connections */                                                           \
@@ -165,6 +164,7 @@ static_assert(sizeof(DuckdbString) == 16);
 
 // The functions, each under its name without duckdb_.
 struct DuckdbApi {
+  const char* (*version)() = nullptr;  // duckdb_library_version
 #define SQL_DUCKDB_MEMBER(name, returns, parameters) returns(*name) parameters = nullptr;
   SQL_DUCKDB_FUNCTIONS(SQL_DUCKDB_MEMBER)
 #undef SQL_DUCKDB_MEMBER

@@ -70,7 +70,8 @@ absl::StatusOr<const DuckdbLibrary*> DuckdbLibrary::Load(const std::string& path
     return absl::FailedPreconditionError(absl::StrCat("DuckDB can't be loaded: ", dlerror()));
   }
   std::unique_ptr<DuckdbLibrary> library(new DuckdbLibrary(path));
-  absl::Status resolved;
+  absl::Status resolved = Resolve(loaded, path, "duckdb_library_version",
+                                  reinterpret_cast<void**>(&library->api_.version));
 #define SQL_DUCKDB_RESOLVE(name, returns, parameters) \
   resolved.Update(                                    \
       Resolve(loaded, path, "duckdb_" #name, reinterpret_cast<void**>(&library->api_.name)));

@@ -31,7 +31,7 @@ class DuckdbLibrary {
 
   const DuckdbApi& api() const { return api_; }
   const std::string& path() const { return path_; }
-  const char* version() const { return api_.library_version(); }
+  const char* version() const { return api_.version(); }
 
  private:
   explicit DuckdbLibrary(std::string path) : path_(std::move(path)) {}
