@@ -371,27 +371,30 @@ absl::Status ColumnBuilder::AppendItems(const Cell& cell) {
 
 // Categories are told apart as they would be printed, which tells those of one type apart.
 absl::Status ColumnBuilder::AppendCategory(const Cell& cell) {
-  if (absl::Status status = CheckCategories(type_.categories()); !status.ok()) return status;
-  ColumnBuilder one(type_.categories());
-  if (absl::Status status = one.Append(cell); !status.ok()) return Mismatch(cell);
-  std::string key;
-  if (const absl::string_view* text = cell.get<absl::string_view>();
-      text != nullptr && type_.categories().is_text()) {
-    key = std::string(*text);
-  } else {
-    absl::StatusOr<Column> value = one.Finish();
-    if (!value.ok()) return value.status();
-    key = value->CellText(0);
+  const ColumnType& type = type_.categories();
+  if (type.is_text()) {
+    const absl::string_view* text = cell.get<absl::string_view>();
+    if (text == nullptr || !IsValidUtf8(*text)) return Mismatch(cell);
+    return AppendCategory(*text, cell);
   }
+  if (absl::Status status = CheckCategories(type); !status.ok()) return status;
+  ColumnBuilder one(type);
+  if (absl::Status status = one.Append(cell); !status.ok()) return Mismatch(cell);
+  absl::StatusOr<Column> value = one.Finish();
+  if (!value.ok()) return value.status();
+  return AppendCategory(value->CellText(0), cell);
+}
+
+absl::Status ColumnBuilder::AppendCategory(absl::string_view printed, const Cell& cell) {
   const auto next = static_cast<int64_t>(category_index_.size());
-  auto found = category_index_.find(key);
+  const auto found = category_index_.find(printed);
   if (found != category_index_.end()) return AppendInteger(type_.index_kind(), found->second);
   if (!grows_) {
     return absl::InvalidArgumentError(
         absl::StrCat(cell.Describe(), " is none of the column's ", next, " categories"));
   }
   if (absl::Status status = AppendInteger(type_.index_kind(), next); !status.ok()) return status;
-  category_index_.emplace(std::move(key), next);
+  category_index_.emplace(printed, next);
   return children_[0].Append(cell);
 }
 

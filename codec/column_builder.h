@@ -142,6 +142,7 @@ class ColumnBuilder {
   absl::Status AppendText(const Cell& cell);
   absl::Status AppendItems(const Cell& cell);
   absl::Status AppendCategory(const Cell& cell);
+  absl::Status AppendCategory(absl::string_view printed, const Cell& cell);
   absl::Status AppendInteger(ColumnType::Kind kind, const Cell& cell);
   absl::Status CheckOffset(int64_t offset) const;
   absl::Status AppendOffset(int64_t offset);

@@ -347,6 +347,14 @@ TEST(ColumnBuilderTest, RefusesCategoriesThatComeTwice) {
   EXPECT_THAT(builder.Finish(), StatusIs(kInvalid, HasSubstr("category 'a' comes twice")));
 }
 
+TEST(ColumnBuilderTest, CategoriesOfTextAreTextsAndUtf8) {
+  ColumnBuilder builder(ColumnType::Categorical(ColumnType::kText));
+  EXPECT_THAT(builder.Append("\xff"), StatusIs(kInvalid));
+  EXPECT_THAT(builder.Append(1), StatusIs(kInvalid));
+  ASSERT_THAT(builder.Append("a"), IsOk());
+  EXPECT_THAT(TextsOf(*builder.Finish()->Categories()), ElementsAre("a"));
+}
+
 TEST(ColumnBuilderTest, AMissingCategoryIsNotTheText) {
   const std::vector<std::optional<std::string>> categories = {std::nullopt, "null"};
   ColumnBuilder builder(*ToColumn(categories), false);
