@@ -249,9 +249,7 @@ absl::Status CheckField(absl::string_view name, const ColumnType& type, const Va
   }
   if (!IsValidUtf8(name)) return absl::InvalidArgumentError("its name is not UTF-8");
   if (!IsValidUtf8(type.zone())) return absl::InvalidArgumentError("its zone is not UTF-8");
-  if (absl::Status status = CheckValue(Value(attributes)); !status.ok()) {
-    return InContext("attributes", status);
-  }
+  if (absl::Status status = CheckAttributes(attributes); !status.ok()) return status;
   if (type.is_categorical()) return CheckField("", type.categories(), {}, depth + 1);
   for (const TableField& field : type.fields()) {
     absl::Status status = CheckField(field.name, field.type, field.attributes, depth + 1);
@@ -309,13 +307,8 @@ absl::StatusOr<ColumnType> ColumnsReader::ReadType(WireField::Reader in, int dep
   const WireDetails::Reader details = in.getDetails();
   absl::StatusOr<std::string> zone = ReadName(details.getZone(), "zone");
   if (!zone.ok()) return zone.status();
-  absl::StatusOr<Value> value = ReadValue(details.getAttributes());
-  if (!value.ok()) return InContext("attributes", value.status());
-  if (!value->is_nothing()) {
-    absl::StatusOr<ValueMap> map = value->As<ValueMap>();
-    if (!map.ok()) return InContext("attributes", map.status());
-    attributes = *std::move(map);
-  }
+  absl::Status status = ReadAttributes(details.getAttributes(), attributes);
+  if (!status.ok()) return status;
   parts.unit = static_cast<unsigned>(details.getUnit());
   parts.zone = *std::move(zone);
   parts.width = details.getWidth();

@@ -15,12 +15,8 @@ constexpr size_t kMaxReferred = 65534;
 
 absl::Status CheckName(absl::string_view name) {
   if (IsValidUtf8(name)) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("the name '", name, "' is not UTF-8"));
-}
-
-absl::Status CheckAttributes(const ValueMap& attributes) {
-  if (attributes.empty()) return absl::OkStatus();
-  return InContext("attributes", CheckValue(Value(attributes)));
+  return absl::InvalidArgumentError(
+      absl::StrCat("the name '", internal::NameInError(name), "' is not UTF-8"));
 }
 
 absl::Status CheckGroup(const DatasetGroup& group) {
@@ -35,7 +31,7 @@ absl::Status CheckGroup(const DatasetGroup& group) {
     status.Update(CheckAttributes(variable.attributes));
     status = internal::InVariable(variable.name, status);
   });
-  return InContext(absl::StrCat("group '", group.name(), "'"), status);
+  return InContext(absl::StrCat("group '", internal::NameInError(group.name()), "'"), status);
 }
 
 }  // namespace

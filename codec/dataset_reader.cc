@@ -16,16 +16,6 @@ namespace {
 using Group = schemas::Dataset::Group;
 using Variable = schemas::Dataset::Variable;
 
-absl::Status ReadAttributes(schemas::Value::Reader in, ValueMap& attributes) {
-  absl::StatusOr<Value> value = ReadValue(in);
-  if (!value.ok()) return InContext("attributes", value.status());
-  if (value->is_nothing()) return absl::OkStatus();
-  absl::StatusOr<ValueMap> map = value->As<ValueMap>();
-  if (!map.ok()) return InContext("attributes", map.status());
-  attributes = *std::move(map);
-  return absl::OkStatus();
-}
-
 absl::Status NoSuch(absl::string_view field, uint64_t number, size_t size) {
   return absl::InvalidArgumentError(absl::StrCat(field, ": number ", number, " of ", size));
 }
@@ -92,15 +82,15 @@ absl::Status DatasetReader::GroupReader::ReadDimensions() {
     if (!name.ok()) return name.status();
     if (!names.insert(*name).second) {
       return absl::InvalidArgumentError(
-          absl::StrCat("dimensions: the name '", *name, "' comes twice"));
+          absl::StrCat("dimensions: the name '", internal::NameInError(*name), "' comes twice"));
     }
     if (name->size() > kMaxDimensionNameBytes) {
       return absl::InvalidArgumentError(absl::StrCat("dimensions: a name of ", name->size(),
                                                      " bytes, at most ", kMaxDimensionNameBytes));
     }
     if (in.getExtent() < 0) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("dimension '", *name, "': extent ", in.getExtent(), " is negative"));
+      return absl::InvalidArgumentError(absl::StrCat("dimension '", internal::NameInError(*name),
+                                                     "': extent ", in.getExtent(), " is negative"));
     }
     dimensions_.push_back({.name = *std::move(name), .extent = in.getExtent()});
   }

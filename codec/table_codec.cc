@@ -51,16 +51,6 @@ absl::Status ReadIndex(schemas::Table::Index::Reader in, Table& table) {
   return absl::OkStatus();
 }
 
-absl::Status ReadAttributes(schemas::Value::Reader in, ValueMap& attributes) {
-  absl::StatusOr<Value> value = ReadValue(in);
-  if (!value.ok()) return InContext("attributes", value.status());
-  if (value->is_nothing()) return absl::OkStatus();
-  absl::StatusOr<ValueMap> map = value->As<ValueMap>();
-  if (!map.ok()) return InContext("attributes", map.status());
-  attributes = *std::move(map);
-  return absl::OkStatus();
-}
-
 // A column alone, as one of a table.
 std::vector<TableColumn> Alone(const Column& column) {
   return {{.name = "", .values = column, .nullable = true}};
@@ -70,9 +60,7 @@ std::vector<TableColumn> Alone(const Column& column) {
 
 absl::Status TableCodec::Prepare(const Table& table, Sizer& sizer) const {
   if (absl::Status status = CheckIndex(table); !status.ok()) return status;
-  if (absl::Status status = CheckValue(Value(table.attributes())); !status.ok()) {
-    return InContext("attributes", status);
-  }
+  if (absl::Status s = CheckAttributes(table.attributes()); !s.ok()) return s;
   return PrepareColumns(table.columns(), sizer);
 }
 

@@ -284,6 +284,11 @@ class Reader {
   int depth_ = 0;
 };
 
+absl::Status InAttributes(const absl::Status& status) {
+  if (status.ok()) return status;
+  return absl::Status(status.code(), absl::StrCat("attributes: ", status.message()));
+}
+
 }  // namespace
 
 absl::Status CheckValue(const Value& value) { return Checker().Check(value); }
@@ -307,6 +312,20 @@ absl::StatusOr<Value> ReadValue(schemas::Value::Reader reader) {
 
 absl::StatusOr<Value> ReadValue(schemas::Value::Reader reader, LongTextReader find_long) {
   return Reader(find_long).Read(reader);
+}
+
+absl::Status CheckAttributes(const ValueMap& attributes) {
+  return attributes.empty() ? absl::OkStatus() : InAttributes(CheckValue(Value(attributes)));
+}
+
+absl::Status ReadAttributes(schemas::Value::Reader in, ValueMap& attributes) {
+  absl::StatusOr<Value> value = ReadValue(in);
+  if (!value.ok()) return InAttributes(value.status());
+  if (value->is_nothing()) return absl::OkStatus();
+  absl::StatusOr<ValueMap> map = value->As<ValueMap>();
+  if (!map.ok()) return InAttributes(map.status());
+  attributes = *std::move(map);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::string> ReadName(capnp::Text::Reader text, absl::string_view what) {

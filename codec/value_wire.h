@@ -40,6 +40,11 @@ absl::Status WriteValue(const Value& value, schemas::Value::Builder builder,
 absl::StatusOr<Value> ReadValue(schemas::Value::Reader reader);
 absl::StatusOr<Value> ReadValue(schemas::Value::Reader reader, LongTextReader find_long);
 
+// The same for attributes, which are a map, or nothing if there are none. Errors begin with
+// "attributes: ".
+absl::Status CheckAttributes(const ValueMap& attributes);
+absl::Status ReadAttributes(schemas::Value::Reader in, ValueMap& attributes);
+
 // For names of all kinds in metadata. INVALID_ARGUMENT with `what` if it is not UTF-8.
 absl::StatusOr<std::string> ReadName(capnp::Text::Reader text, absl::string_view what);
 

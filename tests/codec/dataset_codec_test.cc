@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "slabpipe/codec/shared_array.h"
 #include "slabpipe/tests/codec/round_trip.h"
@@ -334,6 +335,25 @@ TEST_F(DatasetCodecTest, NamesThatAreNotUtf8AreRefused) {
               StatusIs(kInvalid, HasSubstr("a variable's name is not UTF-8")));
   EXPECT_THAT(Attack([](Metadata::Builder d) { Posterior(d).getDimensions()[1].setName("\xff"); }),
               StatusIs(kInvalid, "dataset: group 'posterior': a dimension's name is not UTF-8"));
+}
+
+TEST_F(DatasetCodecTest, ErrorsShowNamesBoundedAndWithoutControlCharacters) {
+  const auto is_safe = [](const absl::Status& status) {
+    return !status.ok() && status.message().size() < 1000 &&
+           !absl::StrContains(status.message(), "\x1b");
+  };
+  const std::string name(1000, '\x1b');
+  EXPECT_PRED1(is_safe, Attack([&](Metadata::Builder d) {
+                 Posterior(d).getDimensions()[0].setName(name);
+                 Posterior(d).getDimensions()[1].setName(name);
+               }));
+  EXPECT_PRED1(is_safe, Attack([&](Metadata::Builder d) {
+                 Posterior(d).getDimensions()[1].setName(name);
+                 Posterior(d).getDimensions()[1].setExtent(-1);
+               }));
+  Dataset dataset;
+  dataset.AddGroup(name + "\xff");
+  EXPECT_PRED1(is_safe, WriteFails(dataset));
 }
 
 TEST_F(DatasetCodecTest, ExtentsThatDoNotMatchAreRefused) {
