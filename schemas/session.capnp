@@ -123,17 +123,19 @@ struct Welcome {
 }
 
 struct Target {
-  # A function that the worker offers.
+  # A function that the worker offers. A worker has at most 4,096, each name once, and 8 MiB of texts about them:
+  # documentation of 16 KiB, names of types and values of 1 KiB. Main shows none of their control characters.
   name @0 :Text;
-  # `module.function` or `module::Class.method`.
+  # `module.function` or `module::Class.method`: parts of letters, digits and '_', at most 255 bytes in all.
   documentation @1 :Text;
   parameters @2 :List(Parameter);
+  # At most 255.
   result @3 :Text;
   # A readable name of the result's type, for people.
 
   struct Parameter {
     name @0 :Text;
-    # May be empty: then it can be given by position only.
+    # May be empty: then it can be given by position only. Otherwise as a part of a target's, with dots allowed.
     type @1 :Text;
     optional @2 :Bool;
     defaultValue @3 :Text;
