@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "slabpipe/codec/message_codec.h"
+#include "slabpipe/codec/text_width.h"
 #include "slabpipe/schemas/session.capnp.h"
+#include "slabpipe/session/describe.h"
 #include "slabpipe/session/handshake.h"
 #include "slabpipe/session/remote_error.h"
 #include "slabpipe/tests/fuzz/check.h"
@@ -135,8 +137,11 @@ absl::Status MessageHarness::Connection::ReadContent(schemas::Message::Reader ro
   const absl::StatusOr<WelcomeInfo> welcome = ReadWelcome(root, SegmentKind::kMemfd);
   if (!welcome.ok()) return welcome.status();
   for (const TargetInfo& target : welcome->targets) {
-    FUZZ_CHECK(target.Signature().size() >= target.name.size(), target.name);
+    FUZZ_CHECK(CheckTargetInfo(target).ok(), target.name);
+    FUZZ_CHECK(target.Signature() == SafeLine(target.Signature()), "a control character");
   }
+  const size_t described = DescribeTargets(welcome->targets).size();
+  FUZZ_CHECK(welcome->targets.empty() == (described == 0), "targets that are not described");
   return absl::OkStatus();
 }
 

@@ -325,15 +325,17 @@ void AddProtocol(SeedWriter& writer) {
                        hello.worker_prefix = "w.";
                        WriteHello(hello, root.initHello());
                      }});
-  writer.AddMessages(
-      "welcome", {[](auto root) {
-        WelcomeInfo welcome;
-        welcome.targets.push_back({.name = "stats.mean",
-                                   .documentation = "Arithmetic mean",
-                                   .parameters = {{.name = "x", .type = "array", .optional = true}},
-                                   .result = "double"});
-        WriteWelcome(welcome, root.initWelcome());
-      }});
+  writer.AddMessages("welcome", {[](auto root) {
+                       WelcomeInfo welcome;
+                       welcome.targets.push_back({.name = "stats.mean",
+                                                  .documentation = "Arithmetic mean",
+                                                  .parameters = {{.name = "x",
+                                                                  .type = "array",
+                                                                  .optional = true,
+                                                                  .default_value = "[1, 2]"}},
+                                                  .result = "double"});
+                       WriteWelcome(welcome, root.initWelcome());
+                     }});
   writer.AddMessages("error", {[](auto root) {
                        RemoteError error = {
                            .code = absl::StatusCode::kNotFound,

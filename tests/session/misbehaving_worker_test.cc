@@ -26,6 +26,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::Optional;
 using ::testing::VariantWith;
 
@@ -102,6 +103,13 @@ TEST_F(MisbehavingWorkerTest, OneWhoseFirstMessageIsNoWelcomeBreaksTheProtocol) 
               StatusIs(absl::StatusCode::kDataLoss, HasSubstr("no welcome")));
   EXPECT_THAT(Start("sends_garbage_at_once"),
               StatusIs(absl::StatusCode::kDataLoss, HasSubstr("magic number")));
+}
+
+TEST_F(MisbehavingWorkerTest, OneWhoseTargetsHaveNoProperNamesBreaksTheProtocol) {
+  EXPECT_THAT(
+      Start("describes_itself_badly"),
+      StatusIs(absl::StatusCode::kDataLoss, AllOf(HasSubstr("no name for a target"),
+                                                  HasSubstr("\\033"), Not(HasSubstr("\x1b")))));
 }
 
 TEST_F(MisbehavingWorkerTest, AProgramThatIsNoWorkerIsTold) {

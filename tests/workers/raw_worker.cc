@@ -158,6 +158,8 @@ void SendWelcome(const WelcomeParts& parts) {
   auto features = welcome.initFeatures(static_cast<unsigned>(parts.features.size()));
   for (unsigned i = 0; i < features.size(); ++i) features.set(i, parts.features[i].c_str());
   welcome.setRing(parts.joins_ring);
+  auto targets = welcome.initTargets(static_cast<unsigned>(parts.target_names.size()));
+  for (unsigned i = 0; i < targets.size(); ++i) targets[i].setName(parts.target_names[i].c_str());
   if (parts.descriptors.empty()) {
     SendFrame(ToBody(message));
   } else {

@@ -41,6 +41,7 @@ struct WelcomeParts {
   std::vector<std::string> features = {"memfd-segments", "posix-segments"};
   bool joins_ring = false;  // raw_ring.h
   std::vector<int> descriptors = {};
+  std::vector<std::string> target_names = {};
 };
 void SendWelcome(const WelcomeParts& parts = {});
 // Those that came with main's hello, which is read first unless that has been done.
