@@ -117,6 +117,7 @@ TEST_F(DynamicCallTest, AModuleIsCalledByTheShortNamesOfItsFunctions) {
       arguments->Call<std::string>({.timeout = absl::Seconds(60)}, "describe", 1, Named("c", 1))
           .value(),
       "a=1 b=none c=1");
+  EXPECT_EQ(arguments->Submit<int>("subtract", 5, 3).Get().value(), 2);
   EXPECT_THAT(arguments->Call("none"), IsOk());
   EXPECT_THAT(arguments->CallObject({}, "none", {}), IsOk());
   EXPECT_THAT(
