@@ -454,7 +454,9 @@ WorkerEnd Connection::ObserveEnd(const absl::Status& why) {
 Loss Connection::Lost(absl::string_view doing, uint64_t sent) {
   EndProcess();
   const absl::Status why = over();
-  Loss loss = {.may_have_run = sent != 0 && pipe().PeerHasTaken(sent)};
+  // What one says that broke the protocol counts for nothing.
+  Loss loss = {.may_have_run =
+                   !absl::IsUnavailable(why) || (sent != 0 && pipe().PeerHasTaken(sent))};
   std::string text =
       absl::StrCat("the worker '", program_, "' ", DescribeEnd(*end()), " while ", doing);
   // Asked to go, it has gone, and the call came too late for it.
