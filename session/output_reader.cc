@@ -4,13 +4,10 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include <string_view>
 #include <utility>
-
-#include "absl/strings/str_cat.h"
 
 namespace slabpipe {
 namespace {
@@ -35,11 +32,6 @@ class SignalsBlocked {
 };
 
 }  // namespace
-
-void LogToStderr(const LogRecord& record) {
-  const std::string line = absl::StrCat("[worker ", record.worker, "] ", record.text, "\n");
-  ::fwrite(line.data(), 1, line.size(), stderr);  // one call: lines of several threads don't mix
-}
 
 absl::StatusOr<std::unique_ptr<OutputReader>> OutputReader::Start(LogSink sink) {
   absl::StatusOr<Cancellation> stop = Cancellation::Create();
