@@ -46,7 +46,7 @@ class CallHistory {
   const bool one_at_a_time_;
   mutable std::mutex mutex_;  // guards the next
   std::deque<CallName> in_flight_;
-  CallName last_;               // the last that ended
+  CallName last_;                  // the last that ended
   int64_t ended_ = kLongAgo;       // when it did
   int64_t one_before_ = kLongAgo;  // when the one before it did
 };

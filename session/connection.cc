@@ -7,6 +7,7 @@
 
 #include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "slabpipe/session/placement.h"
 #include "slabpipe/session/remote_error.h"
 #include "slabpipe/transport/kj_boundary.h"
@@ -93,7 +94,7 @@ absl::Status Connection::Spawn(const ConnectionOptions& options, Parts& parts) {
   }
   auto sockets = SocketPipe::CreateSockets();
   if (!sockets.ok()) return sockets.status();
-  auto output = OutputReader::Start(options.log_sink);
+  auto output = OutputReader::Start(*options.logs);
   if (!output.ok()) return output.status();
   parts.output = *std::move(output);
 
@@ -124,14 +125,16 @@ Connection::Connection(const ConnectionOptions& options, Parts parts, std::share
     : program_(options.program),
       pool_(std::move(pool)),
       codecs_(std::move(codecs)),
+      logs_(options.logs),
       process_(*std::move(parts.process)),
       output_(std::move(parts.output)),
       ring_pipe_(parts.pipe.get()),
       channel_(std::make_unique<Channel>(std::move(parts.pipe), *pool_, *codecs_)),
-      log_sink_(options.log_sink),
       router_(
           *channel_, [this](const Received& event) { return PassOn(event); },
-          *std::move(parts.interrupt), *std::move(parts.poke)) {}
+          *std::move(parts.interrupt), *std::move(parts.poke)) {
+  output_->set_calls(&router_.history());
+}
 
 void Connection::Kill() {
   if (over().ok()) router_.Close();
@@ -362,15 +365,19 @@ std::optional<WorkerEnd> Connection::end() const {
 }
 
 absl::Status Connection::PassOn(const Received& received) {
-  LogRecord record = {.source = LogRecord::Source::kLog, .worker = pid(), .text = ""};
+  LogRecord record = {.source = LogRecord::Source::kLog, .worker = pid()};
   absl::Status read = CatchKj([&] {
     const schemas::LogRecord::Reader log = received.root.getEvent().getLog();
     record.severity = static_cast<LogSeverity>(std::min<int>(log.getSeverity(), 2));
-    record.text = log.getText().cStr();
+    record.text = std::string(log.getText().cStr(), log.getText().size());
+    record.time = log.getTime() == 0 ? absl::Now() : absl::FromUnixNanos(log.getTime());
+    record.call = log.getRequest();
     return absl::OkStatus();
   });
-  if (read.ok()) log_sink_(record);
-  return read;
+  if (!read.ok()) return read;
+  record.target = router_.history().TargetOf(record.call);
+  logs_->Push(std::move(record));
+  return absl::OkStatus();
 }
 
 void Connection::Terminate(const std::string& phase, absl::Duration grace) {
@@ -423,6 +430,7 @@ void Connection::EndProcess() {
   const absl::Status why = over();
   std::lock_guard<std::mutex> lock(end_mutex_);
   if (!end_.has_value()) end_ = ObserveEnd(why);
+  router_.DrainEvents();
   output_->Finish();
 }
 

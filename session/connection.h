@@ -29,7 +29,7 @@
 #include "slabpipe/session/channel.h"
 #include "slabpipe/session/child_process.h"
 #include "slabpipe/session/handshake.h"
-#include "slabpipe/session/log_sink.h"
+#include "slabpipe/session/log_queue.h"
 #include "slabpipe/session/output_reader.h"
 #include "slabpipe/session/reply_router.h"
 #include "slabpipe/session/target.h"
@@ -48,7 +48,7 @@ struct ConnectionOptions {
   HelloInfo hello;
   PipeOptions pipe;
   absl::Duration start_timeout;
-  LogSink log_sink;
+  std::shared_ptr<LogQueue> logs;
   const Cancellation* interrupt = nullptr;  // of the start; borrowed till its end
 };
 
@@ -109,6 +109,9 @@ class Connection {
   // are waiting get their answers or, in the end, an error.
   absl::Status Shutdown(absl::Duration grace);
 
+  // Puts what the worker has printed so far into the log queue.
+  void ReadOutput() { output_->ReadNow(); }
+
   // Kills the worker if it still runs; when this returns, end() is known.
   void Kill();
 
@@ -152,11 +155,11 @@ class Connection {
   const std::string program_;
   const std::shared_ptr<ShmPool> pool_;  // whose peer it is
   const std::shared_ptr<const CodecRegistry> codecs_;
+  const std::shared_ptr<LogQueue> logs_;
   ChildProcess process_;  // guarded by end_mutex_, but for pid()
   std::unique_ptr<OutputReader> output_;
   RingPipe* ring_pipe_;  // channel_'s
   std::unique_ptr<Channel> channel_;
-  const LogSink log_sink_;
   ReplyRouter router_;
   Waiter async_waiter_;
   std::vector<TargetInfo> targets_;

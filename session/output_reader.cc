@@ -3,40 +3,34 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <string_view>
+#include <system_error>
 #include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "slabpipe/session/signals_blocked.h"
 
 namespace slabpipe {
 namespace {
 
-constexpr size_t kTailBytes = 4096;
+// What is kept; asked for is mostly less.
+constexpr size_t kTailBytes = size_t{64} << 10;
 // A line that is longer is passed on in pieces.
 constexpr size_t kMaxLineBytes = size_t{64} << 10;
 
-// Signals meant for the application must not be delivered to this thread: they are blocked while it
-// is created.
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t all;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-
- private:
-  sigset_t before_;
-};
+// What has been printed is read within this, unless the machine is very busy.
+constexpr int64_t kReadingDelayNanoseconds = 20'000'000;
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<OutputReader>> OutputReader::Start(LogSink sink) {
+absl::StatusOr<std::unique_ptr<OutputReader>> OutputReader::Start(LogQueue& queue) {
   absl::StatusOr<Cancellation> stop = Cancellation::Create();
   if (!stop.ok()) return stop.status();
-  std::unique_ptr<OutputReader> reader(new OutputReader(std::move(sink), *std::move(stop)));
+  std::unique_ptr<OutputReader> reader(new OutputReader(queue, *std::move(stop)));
   for (Stream& stream : reader->streams_) {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0) {
@@ -50,7 +44,12 @@ absl::StatusOr<std::unique_ptr<OutputReader>> OutputReader::Start(LogSink sink) 
   reader->streams_[0].source = LogRecord::Source::kStdout;
   reader->streams_[1].source = LogRecord::Source::kStderr;
   const SignalsBlocked blocked;
-  reader->thread_ = std::thread([raw = reader.get()] { raw->Run(); });
+  try {
+    reader->thread_ = std::thread([raw = reader.get()] { raw->Run(); });
+  } catch (const std::system_error& error) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("no thread left for a worker's output (see ulimit -u): ", error.what()));
+  }
   return reader;
 }
 
@@ -58,16 +57,34 @@ void OutputReader::CloseWriters() {
   for (Stream& stream : streams_) stream.writer.reset();
 }
 
+void OutputReader::set_calls(const CallHistory* calls) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  calls_ = calls;
+}
+
+void OutputReader::ReadNow() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  for (Stream& stream : streams_) ReadAvailable(stream);
+}
+
 void OutputReader::Finish() {
-  std::lock_guard<std::mutex> lock(finish_mutex_);
+  std::lock_guard<std::mutex> finishing(finish_mutex_);
   if (!thread_.joinable()) return;
   stop_.Cancel();
   thread_.join();
+  std::lock_guard<std::mutex> lock(mutex_);
+  calls_ = nullptr;
 }
 
-std::string OutputReader::stderr_tail() const {
+std::string OutputReader::stderr_tail(size_t max_bytes) const {
   std::lock_guard<std::mutex> lock(mutex_);
-  return stderr_tail_;
+  std::string_view tail = stderr_tail_;
+  if (tail.size() <= max_bytes) return std::string(tail);
+  // From the first line that begins inside the limit on.
+  const size_t begin = tail.size() - max_bytes;
+  const size_t end_of_line = tail.find('\n', begin - 1);
+  const bool whole = end_of_line != std::string_view::npos && end_of_line + 1 < tail.size();
+  return std::string(tail.substr(whole ? end_of_line + 1 : begin));
 }
 
 void OutputReader::Run() {
@@ -75,14 +92,16 @@ void OutputReader::Run() {
                                 {.fd = streams_[1].reader.get(), .events = POLLIN}}};
   const Wait wait = {.deadline = Deadline::Never(), .cancellation = &stop_};
   while (WaitForAny(absl::MakeSpan(fds), wait).ok()) {
+    std::lock_guard<std::mutex> lock(mutex_);
     for (size_t i = 0; i < fds.size(); ++i) {
       if (fds[i].revents == 0 || ReadAvailable(streams_[i])) continue;
       fds[i].fd = -1;  // its end; the other one, or the stop, goes on
     }
   }
+  std::lock_guard<std::mutex> lock(mutex_);
   for (Stream& stream : streams_) {
     ReadAvailable(stream);
-    if (!stream.partial.empty()) Emit(stream, std::exchange(stream.partial, ""));
+    if (!stream.partial.empty()) Emit(stream, RecordFor(stream));
   }
 }
 
@@ -91,12 +110,14 @@ bool OutputReader::ReadAvailable(Stream& stream) {
   constexpr int kMostReads = 16;
   char buffer[16 << 10];
   for (int reads = 0; reads < kMostReads; ++reads) {
+    const int64_t before = MonotonicNanoseconds();
     const ssize_t got = ::read(stream.reader.get(), buffer, sizeof(buffer));
     if (got > 0) {
       TakeText(stream, {buffer, static_cast<size_t>(got)});
     } else if (got < 0 && errno == EINTR) {
       continue;
     } else {
+      stream.empty_at = before;
       return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
     }
   }
@@ -105,25 +126,38 @@ bool OutputReader::ReadAvailable(Stream& stream) {
 
 void OutputReader::TakeText(Stream& stream, std::string_view text) {
   if (stream.source == LogRecord::Source::kStderr) {
-    std::lock_guard<std::mutex> lock(mutex_);
     stderr_tail_.append(text);
-    if (stderr_tail_.size() > kTailBytes) stderr_tail_.erase(0, stderr_tail_.size() - kTailBytes);
+    // Not each time: that would move all of it.
+    if (stderr_tail_.size() > 2 * kTailBytes) {
+      stderr_tail_.erase(0, stderr_tail_.size() - kTailBytes);
+    }
   }
+  const LogRecord record = RecordFor(stream);
   while (!text.empty()) {
     const size_t end = text.find('\n');
     stream.partial.append(text.substr(0, end));
     if (end == std::string_view::npos && stream.partial.size() < kMaxLineBytes) return;
-    Emit(stream, std::exchange(stream.partial, ""));
+    Emit(stream, record);
     if (end == std::string_view::npos) return;
     text.remove_prefix(end + 1);
   }
 }
 
-void OutputReader::Emit(Stream& stream, std::string line) {
-  sink_({.source = stream.source,
-         .severity = LogSeverity::kInfo,
-         .worker = worker_,
-         .text = std::move(line)});
+LogRecord OutputReader::RecordFor(const Stream& stream) const {
+  const int64_t since =
+      std::max(stream.empty_at, MonotonicNanoseconds() - kReadingDelayNanoseconds);
+  CallName call = calls_ == nullptr ? CallName() : calls_->During(since);
+  return {.source = stream.source,
+          .severity = LogSeverity::kInfo,
+          .worker = worker_,
+          .time = absl::Now(),
+          .call = call.id,
+          .target = std::move(call.target)};
+}
+
+void OutputReader::Emit(Stream& stream, LogRecord record) {
+  record.text = std::exchange(stream.partial, "");
+  queue_.Push(std::move(record));
 }
 
 }  // namespace slabpipe

@@ -1,7 +1,7 @@
-// OutputReader: reads what a worker prints, passes it on line by line, and remembers the end of its
-// stderr.
+// OutputReader: reads what a worker prints, puts it into the log queue line by line, and remembers
+// the end of its stderr.
 //
-//   absl::StatusOr<std::unique_ptr<OutputReader>> reader = OutputReader::Start(sink);
+//   absl::StatusOr<std::unique_ptr<OutputReader>> reader = OutputReader::Start(queue);
 //   ... spawn with (*reader)->stdout_writer(), (*reader)->stderr_writer() ...
 //   (*reader)->CloseWriters();
 //   ...
@@ -15,12 +15,16 @@
 
 #include <array>
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 
 #include "absl/status/statusor.h"
+#include "slabpipe/session/call_history.h"
+#include "slabpipe/session/log_queue.h"
 #include "slabpipe/session/log_sink.h"
 #include "slabpipe/transport/unique_fd.h"
 #include "slabpipe/transport/wait.h"
@@ -30,8 +34,8 @@ namespace slabpipe {
 // Thread-safe. Has a thread of its own, which sleeps while the worker is silent.
 class OutputReader {
  public:
-  // RESOURCE_EXHAUSTED when no descriptor is left.
-  static absl::StatusOr<std::unique_ptr<OutputReader>> Start(LogSink sink);
+  // Borrows the queue. RESOURCE_EXHAUSTED when no descriptor, or no thread, is left.
+  static absl::StatusOr<std::unique_ptr<OutputReader>> Start(LogQueue& queue);
   ~OutputReader() { Finish(); }
 
   // The ends for the worker to write to; borrowed.
@@ -40,34 +44,46 @@ class OutputReader {
   // To be called when the worker has them. Otherwise its end would not be seen.
   void CloseWriters();
   void set_worker(pid_t pid) { worker_ = pid; }
+  // Whom to ask which call has printed what was read just now; borrowed until Finish has returned.
+  // A good guess: the call that alone ran in the last 20 ms, or since there was nothing to read.
+  void set_calls(const CallHistory* calls);
 
+  // Puts what has been printed so far, but for an unfinished line, into the queue.
+  void ReadNow();
   // Reads what is there, passes on unfinished lines too, and ends the thread. Does not wait for
   // more, even if a child of the worker's still holds the other end.
   void Finish();
 
-  // The last lines of stderr, at most 4 KiB.
-  std::string stderr_tail() const;
+  // The last whole lines of stderr, at most so many bytes (but 64 KiB), and the unfinished one. Of
+  // a line that is longer than that, its end.
+  std::string stderr_tail(size_t max_bytes = size_t{16} << 10) const;
 
  private:
   struct Stream {
     UniqueFd reader;
     UniqueFd writer;
     LogRecord::Source source;
-    std::string partial;  // of a line
+    std::string partial;   // of a line
+    int64_t empty_at = 0;  // when, last, there was nothing to read; MonotonicNanoseconds
   };
-  OutputReader(LogSink sink, Cancellation stop) : sink_(std::move(sink)), stop_(std::move(stop)) {}
+  OutputReader(LogQueue& queue, Cancellation stop) : queue_(queue), stop_(std::move(stop)) {}
   void Run();
+  // Guarded by mutex_, held by the caller:
+  //
   // Reads until there is nothing to read for now. False at the end of the stream.
   bool ReadAvailable(Stream& stream);
   void TakeText(Stream& stream, std::string_view text);
-  void Emit(Stream& stream, std::string line);
+  void Emit(Stream& stream, LogRecord record);
+  // Without a text: when, and by which call, what has been read now was printed.
+  LogRecord RecordFor(const Stream& stream) const;
 
-  const LogSink sink_;
+  LogQueue& queue_;
   const Cancellation stop_;
-  std::array<Stream, 2> streams_;
   std::atomic<pid_t> worker_ = 0;
-  mutable std::mutex mutex_;  // guards the next
+  mutable std::mutex mutex_;  // guards the next, but for the descriptors
+  std::array<Stream, 2> streams_;
   std::string stderr_tail_;
+  const CallHistory* calls_ = nullptr;
   std::mutex finish_mutex_;  // for joining the thread once
   std::thread thread_;
 };

@@ -33,6 +33,7 @@ absl::Status ReplyRouter::Enter(PendingReply& reply) {
   reply.id_ = next_id_++;
   reply.pending_ = true;
   pending_.push_back(&reply);
+  if (reply.kind_ == schemas::Message::RESPONSE) history_.Began(reply.id_, reply.name_);
   return absl::OkStatus();
 }
 
@@ -65,6 +66,7 @@ void ReplyRouter::Forget(PendingReply& reply) {
 
 void ReplyRouter::Withdraw(PendingReply& reply) {
   std::lock_guard<std::mutex> lock(mutex_);
+  if (reply.pending_) history_.Ended(reply.id_);
   Forget(reply);
 }
 
@@ -183,6 +185,7 @@ void ReplyRouter::Step(std::unique_lock<std::mutex>& lock, Waiter& waiter, Pendi
   lock.lock();
   reading_ = false;
   reader_ = nullptr;
+  if (!over_.ok()) over_changed_.notify_all();
   if (read.ok() || absl::IsDeadlineExceeded(read)) return;
   if (absl::IsCancelled(read) && over_.ok()) {
     poke_.Reset();
@@ -212,6 +215,7 @@ void ReplyRouter::ReadMeanwhile() {
   absl::Status read = ReadOne(nullptr, Deadline::After(absl::ZeroDuration()));
   lock.lock();
   reading_ = false;
+  if (!over_.ok()) over_changed_.notify_all();
   if (absl::IsCancelled(read) && over_.ok()) {
     poke_.Reset();
   } else if (!read.ok() && !absl::IsDeadlineExceeded(read)) {
@@ -243,6 +247,7 @@ absl::Status ReplyRouter::Handle(std::unique_ptr<Received> received, PendingRepl
       }
       case schemas::Message::RESPONSE: {
         const uint64_t id = root.getResponse().getId();
+        history_.Ended(id);
         // The reader's own answer needs no lock: nobody else delivers while it reads.
         if (own != nullptr && own->id_ == id && own->kind_ == kind && own->answer_ == nullptr) {
           own->answer_ = std::move(received);
@@ -334,6 +339,28 @@ void ReplyRouter::EndLocked(const absl::Status& why) {
   poke_.Cancel();
   over_changed_.notify_all();
   for (Waiter* waiter : asleep_) waiter->wake_.notify_one();
+}
+
+void ReplyRouter::DrainEvents() {
+  {
+    std::unique_lock<std::mutex> lock(mutex_);
+    if (drained_) return;
+    over_changed_.wait(lock, [this] { return !reading_; });  // whoever reads is interrupted
+    drained_ = reading_ = true;                              // for good
+  }
+  // More than ring and socket hold.
+  constexpr int kMostMessages = 1'000'000;
+  for (int i = 0; i < kMostMessages; ++i) {
+    absl::StatusOr<std::unique_ptr<Received>> received =
+        channel_.Receive({.deadline = Deadline::After(absl::ZeroDuration())});
+    if (!received.ok()) return;
+    absl::Status passed_on = CatchKj([&] {
+      const schemas::Message::Reader root = (*received)->root;
+      const bool log = root.isEvent() && root.getEvent().isLog();
+      return log ? events_(**received) : absl::OkStatus();
+    });
+    if (!passed_on.ok()) return;
+  }
 }
 
 absl::Status ReplyRouter::over() const {

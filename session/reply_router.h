@@ -29,6 +29,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "slabpipe/session/call_history.h"
 #include "slabpipe/session/call_options.h"
 #include "slabpipe/session/channel.h"
 #include "slabpipe/transport/wait.h"
@@ -137,6 +138,12 @@ class ReplyRouter {
   // DEADLINE_EXCEEDED if it is not over by then.
   absl::Status AwaitOver(Deadline deadline);
 
+  // Which call ran when, for what the worker prints meanwhile.
+  const CallHistory& history() const { return history_; }
+  // Once: passes on the events that have come and that nobody has read. REQUIRES: it is over, and
+  // nothing more comes.
+  void DrainEvents();
+
   // For sends. A worker that does not read may itself be waiting for somebody to read what it says,
   // so whoever sends reads meanwhile.
   Wait SendWait(Deadline deadline) {
@@ -186,6 +193,7 @@ class ReplyRouter {
 
   Channel& channel_;
   const EventSink events_;
+  CallHistory history_;
   const Cancellation interrupt_;  // ends every send when the connection is over
   const Cancellation poke_;       // makes the thread that reads look up
   Reading reading_meanwhile_;
@@ -198,6 +206,7 @@ class ReplyRouter {
   std::unordered_map<uint64_t, Abandoned> abandoned_;
   uint64_t next_id_ = 1;
   bool reading_ = false;      // somebody reads the pipe
+  bool drained_ = false;      // after the end; nobody reads any more
   Waiter* reader_ = nullptr;  // who, if it waits for something itself
   absl::Status over_;
 };

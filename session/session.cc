@@ -9,6 +9,7 @@ namespace slabpipe {
 
 absl::StatusOr<Session> Session::Start(SessionOptions options) {
   Session session(std::make_shared<SessionCore>(std::move(options)));
+  if (absl::Status status = session.core_->StartLogs(); !status.ok()) return status;
   if (absl::Status status = session.core_->Restart(std::nullopt); !status.ok()) return status;
   return session;
 }
@@ -45,6 +46,10 @@ ObjectStream Session::StreamObjects(const CallOptions& options, absl::string_vie
 
 absl::Status Session::Ping(absl::Duration timeout) { return core_->Ping(timeout); }
 absl::Status Session::Shutdown(absl::Duration grace) { return core_->Shutdown(grace); }
+
+absl::Status Session::FlushLogs(absl::Duration timeout) {
+  return core_->FlushLogs(Deadline::After(timeout));
+}
 
 absl::Status Session::Restart(std::optional<EnvironmentChanges> environment) {
   return core_->Restart(std::move(environment));

@@ -141,6 +141,12 @@ class Session {
   // Errors as for Start; then there is no worker, and Restart may be tried again.
   absl::Status Restart(std::optional<EnvironmentChanges> environment = std::nullopt);
 
+  // Waits until the log sink has been told all that the worker has said so far: what it has printed
+  // (but for an unfinished line), and the records that came before an answer. DEADLINE_EXCEEDED;
+  // FAILED_PRECONDITION in the sink itself. Shutdown and the destructor do so by themselves, for
+  // one second and five.
+  absl::Status FlushLogs(absl::Duration timeout);
+
   // An array in shared memory, writable, its elements undefined: as an argument it is not copied,
   // at any size. Don't write to it while the worker uses it. It may outlive the session.
   // INVALID_ARGUMENT for a shape that is none; RESOURCE_EXHAUSTED.

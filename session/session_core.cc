@@ -13,6 +13,8 @@ namespace {
 
 // How often a call that may be repeated is.
 constexpr int kMostRepeats = 2;
+// How long Shutdown waits for the log sink.
+constexpr absl::Duration kTimeForLogs = absl::Seconds(1);
 
 // What the names of a session's segments begin with. Of named ones, the process and the session are
 // part of it: all processes of the machine share one name space.
@@ -21,12 +23,6 @@ std::string PrefixFor(SegmentKind segments) {
   if (segments == SegmentKind::kMemfd) return "";
   SweepDeadOwners();
   return absl::StrCat(PosixSegmentPrefix(), sessions.fetch_add(1) + 1, ".");
-}
-
-// No sink: what the worker says is dropped.
-SessionOptions WithLogSink(SessionOptions options) {
-  if (options.log_sink == nullptr) options.log_sink = [](const LogRecord&) {};
-  return options;
 }
 
 absl::Status WithNote(const absl::Status& status, absl::string_view note) {
@@ -69,7 +65,7 @@ class SessionCore::Exchange {
 };
 
 SessionCore::SessionCore(SessionOptions options)
-    : options_(WithLogSink(std::move(options))),
+    : options_(std::move(options)),
       codecs_(options_.codecs != nullptr ? options_.codecs
                                          : std::make_shared<const CodecRegistry>(BuiltInCodecs())),
       prefix_(PrefixFor(options_.segments)),
@@ -253,7 +249,20 @@ absl::Status SessionCore::Shutdown(absl::Duration grace) {
     gone.Update(last->Shutdown(grace));
     Retire(last);
   }
+  if (logs_ != nullptr) logs_->Flush(Deadline::After(kTimeForLogs)).IgnoreError();
   return gone;
+}
+
+absl::Status SessionCore::StartLogs() {
+  absl::StatusOr<std::unique_ptr<LogQueue>> logs = LogQueue::Start(options_.log_sink);
+  if (!logs.ok()) return logs.status();
+  logs_ = *std::move(logs);
+  return absl::OkStatus();
+}
+
+absl::Status SessionCore::FlushLogs(Deadline deadline) {
+  if (const std::shared_ptr<Connection> running = connection()) running->ReadOutput();
+  return logs_->Flush(deadline);
 }
 
 absl::Status SessionCore::Restart(std::optional<EnvironmentChanges> environment) {
@@ -289,7 +298,7 @@ absl::Status SessionCore::StartWorker(Deadline deadline) {
                 .segments = options_.segments},
       .pipe = options_.pipe,
       .start_timeout = std::min(options_.start_timeout, deadline.Remaining()),
-      .log_sink = options_.log_sink,
+      .logs = logs_,
       .interrupt = &*interrupt};
   std::optional<WorkerEnd> end;
   absl::StatusOr<std::shared_ptr<Connection>> started =

@@ -23,6 +23,7 @@
 #include "slabpipe/session/async_calls.h"
 #include "slabpipe/session/call_options.h"
 #include "slabpipe/session/connection.h"
+#include "slabpipe/session/log_queue.h"
 #include "slabpipe/session/restart_policy.h"
 #include "slabpipe/session/result_stream.h"
 #include "slabpipe/session/session_options.h"
@@ -43,6 +44,9 @@ class SessionCore : public std::enable_shared_from_this<SessionCore> {
                                       absl::Span<const ArgumentRef> arguments);
   ObjectStream Stream(const CallOptions& options, absl::string_view target,
                       absl::Span<const ArgumentRef> arguments);
+  // Once, before anything else.
+  absl::Status StartLogs();
+  absl::Status FlushLogs(Deadline deadline);
   absl::Status Ping(absl::Duration timeout);
   absl::Status Shutdown(absl::Duration grace);
   absl::Status Restart(std::optional<EnvironmentChanges> environment);
@@ -75,6 +79,7 @@ class SessionCore : public std::enable_shared_from_this<SessionCore> {
   const std::shared_ptr<const CodecRegistry> codecs_;
   const std::string prefix_;
   const std::shared_ptr<ShmPool> pool_;
+  std::shared_ptr<LogQueue> logs_;
 
   mutable std::mutex mutex_;  // guards the next
   std::condition_variable changed_;

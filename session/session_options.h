@@ -41,7 +41,7 @@ struct SessionOptions {
   // cancelled. A second is the least that makes sense. By default never: a debugger stops workers,
   // and a function may wait for something.
   absl::Duration hang_timeout = absl::InfiniteDuration();
-  // Where the worker's output and log records go.
+  // Where the worker's output and log records go; see log_sink.h.
   LogSink log_sink = LogToStderr;
   // The built-in codecs if null. Shared with the session: fill it first.
   std::shared_ptr<const CodecRegistry> codecs = nullptr;

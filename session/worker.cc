@@ -13,7 +13,9 @@
 #include "absl/debugging/symbolize.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "slabpipe/codec/built_in.h"
+#include "slabpipe/session/call_context.h"
 #include "slabpipe/session/channel.h"
 #include "slabpipe/session/guardian.h"
 #include "slabpipe/session/handshake.h"
@@ -148,6 +150,9 @@ bool Worker::Server::Log(LogSeverity severity, absl::string_view text) {
             schemas::LogRecord::Builder log = root.initEvent().initLog();
             log.setSeverity(static_cast<uint8_t>(severity));
             log.setText({text.data(), text.size()});
+            log.setTime(absl::GetCurrentTimeNanos());
+            const CallContext* const call = CallContext::Current();
+            log.setRequest(call == nullptr ? 0 : call->id());
           },
           kForever)
       .ok();

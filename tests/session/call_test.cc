@@ -18,10 +18,13 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "slabpipe/codec/built_in.h"
@@ -384,18 +387,56 @@ TEST_F(CallTest, WhatTheWorkerPrintsReachesTheLogLineByLine) {
   EXPECT_THAT(log.texts(LogRecord::Source::kStderr), ElementsAre("a complaint"));
 }
 
-TEST_F(CallTest, LogRecordsArriveBeforeTheAnswerWithSeverityAndPid) {
+TEST_F(CallTest, LogRecordsComeWithSeverityPidTimeCallAndTarget) {
+  const absl::Time before = absl::Now();
   ASSERT_THAT(session.Call("output.log", 1, "a warning"), IsOk());
+  ASSERT_THAT(session.FlushLogs(absl::Seconds(30)), IsOk());
   const std::vector<LogRecord> records = log.records();
   ASSERT_EQ(records.size(), 1u);
   EXPECT_EQ(records[0].source, LogRecord::Source::kLog);
   EXPECT_EQ(records[0].severity, LogSeverity::kWarning);
   EXPECT_EQ(records[0].text, "a warning");
   EXPECT_EQ(records[0].worker, session.worker_pid());
+  EXPECT_GE(records[0].time, before);
+  EXPECT_LE(records[0].time, absl::Now());
+  EXPECT_NE(records[0].call, 0u);
+  EXPECT_EQ(records[0].target, "output.log");
+  // The next call has another number.
+  ASSERT_THAT(session.Call("output.log", 1, "again"), IsOk());
+  log.AwaitText("again");
+  EXPECT_GT(log.records()[1].call, records[0].call);
+}
+
+TEST_F(CallTest, WhatThreadsOfTheWorkersOwnLogIsOfNoCall) {
+  ASSERT_THAT(session.Call("output.log_from_threads", 1, 1), IsOk());
+  log.AwaitText("from a thread");
+  EXPECT_EQ(log.records()[0].call, 0u);
+  EXPECT_EQ(log.records()[0].target, "");
+}
+
+TEST_F(CallTest, AFlushTellsTheSinkWhatWasPrintedInTheCallBefore) {
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_THAT(session.Call("output.print", absl::StrCat("line ", i, "\n")), IsOk());
+    ASSERT_THAT(session.FlushLogs(absl::Seconds(30)), IsOk());
+    EXPECT_EQ(log.texts(LogRecord::Source::kStdout).back(), absl::StrCat("line ", i));
+  }
+}
+
+TEST_F(CallTest, APrintedLineHasTheTargetOfTheCallThatStillRuns) {
+  Gate gate;
+  std::thread caller(
+      [&] { EXPECT_THAT(session.Call("output.print_and_wait", "a line\n", gate.path()), IsOk()); });
+  log.AwaitText("a line");
+  EXPECT_EQ(log.records()[0].target, "output.print_and_wait");
+  EXPECT_NE(log.records()[0].call, 0u);
+  gate.AwaitArrival();
+  gate.Open();
+  caller.join();
 }
 
 TEST_F(CallTest, LogRecordsMayComeFromManyThreads) {
   ASSERT_THAT(session.Call("output.log_from_threads", 4, 100), IsOk());
+  ASSERT_THAT(session.FlushLogs(absl::Seconds(30)), IsOk());
   EXPECT_EQ(log.texts(LogRecord::Source::kLog).size(), 400u);
 }
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -12,8 +13,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "slabpipe/session/call_history.h"
+#include "slabpipe/session/log_queue.h"
 #include "slabpipe/session/log_sink.h"
 #include "slabpipe/tests/testing/process_state.h"
 #include "slabpipe/tests/testing/status_matchers.h"
@@ -25,16 +29,21 @@ namespace {
 using ::slabpipe::tests::IsOk;
 using ::testing::ElementsAre;
 using ::testing::EndsWith;
-using ::testing::IsEmpty;
+using ::testing::StartsWith;
 
 class OutputReaderTest : public ::testing::Test {
  protected:
   OutputReaderTest() {
-    auto reader = OutputReader::Start([this](const LogRecord& record) {
-      std::lock_guard<std::mutex> lock(mutex_);
-      records_.push_back(record);
-      added_.notify_all();
-    });
+    auto queue = LogQueue::Start(
+        [this](const LogRecord& record) {
+          std::lock_guard<std::mutex> lock(mutex_);
+          records_.push_back(record);
+          added_.notify_all();
+        },
+        {.max_records = 100'000});
+    EXPECT_THAT(queue, IsOk());
+    queue_ = *std::move(queue);
+    auto reader = OutputReader::Start(*queue_);
     EXPECT_THAT(reader, IsOk());
     reader_ = *std::move(reader);
   }
@@ -47,8 +56,9 @@ class OutputReaderTest : public ::testing::Test {
   }
   void Print(absl::string_view text) { Write(reader_->stdout_writer(), text); }
   void Complain(absl::string_view text) { Write(reader_->stderr_writer(), text); }
-  // After Finish.
+  // Of what has been read.
   std::vector<std::string> Texts(LogRecord::Source source) {
+    EXPECT_THAT(queue_->Flush(Deadline::After(absl::Seconds(50))), IsOk());
     std::lock_guard<std::mutex> lock(mutex_);
     std::vector<std::string> texts;
     for (const LogRecord& record : records_) {
@@ -65,6 +75,8 @@ class OutputReaderTest : public ::testing::Test {
   std::mutex mutex_;
   std::condition_variable added_;
   std::vector<LogRecord> records_;
+  CallHistory history_;
+  std::unique_ptr<LogQueue> queue_;
   std::unique_ptr<OutputReader> reader_;
 };
 
@@ -113,8 +125,15 @@ TEST_F(OutputReaderTest, KeepsTheEndOfStderrOnly) {
   Print("not of stderr\n");
   reader_->CloseWriters();
   reader_->Finish();
-  EXPECT_EQ(reader_->stderr_tail().size(), 4096u);
-  EXPECT_THAT(reader_->stderr_tail(), EndsWith("line 9998\nline 9999\n"));
+  const std::string tail = reader_->stderr_tail();
+  EXPECT_LE(tail.size(), size_t{16} << 10);
+  EXPECT_GT(tail.size(), size_t{15} << 10);
+  EXPECT_THAT(tail, StartsWith("line ")) << "whole lines";
+  EXPECT_THAT(tail, EndsWith("line 9998\nline 9999\n"));
+  EXPECT_EQ(reader_->stderr_tail(25), "line 9998\nline 9999\n");
+  EXPECT_EQ(reader_->stderr_tail(20), "line 9998\nline 9999\n");
+  EXPECT_EQ(reader_->stderr_tail(19), "line 9999\n");
+  EXPECT_GT(reader_->stderr_tail(size_t{64} << 10).size(), size_t{63} << 10);
   EXPECT_EQ(Texts(LogRecord::Source::kStderr).size(), 10'000u);
 }
 
@@ -138,12 +157,69 @@ TEST_F(OutputReaderTest, BytesThatAreNoTextPassAsTheyAre) {
   EXPECT_THAT(Texts(LogRecord::Source::kStdout), ElementsAre(std::string("a\0\xff", 3)));
 }
 
+TEST_F(OutputReaderTest, OfALongLastLineTheTailHasTheEnd) {
+  Complain("first\n" + std::string(30'000, 'x') + "the end\n");
+  reader_->CloseWriters();
+  reader_->Finish();
+  EXPECT_EQ(reader_->stderr_tail(10), "xxthe end\n");
+  EXPECT_THAT(reader_->stderr_tail(), EndsWith("xthe end\n"));
+  EXPECT_EQ(reader_->stderr_tail().size(), size_t{16} << 10);
+}
+
+TEST_F(OutputReaderTest, WhatIsThereCanBeReadAtOnceButForAnUnfinishedLine) {
+  Print("one\ntw");
+  reader_->ReadNow();
+  EXPECT_THAT(Texts(LogRecord::Source::kStdout), ElementsAre("one"));
+  Print("o\n");
+  reader_->ReadNow();
+  EXPECT_THAT(Texts(LogRecord::Source::kStdout), ElementsAre("one", "two"));
+}
+
+TEST_F(OutputReaderTest, ALineHasItsTimeAndTheCallThatRan) {
+  reader_->set_calls(&history_);
+  const absl::Time before = absl::Now();
+  history_.Began(7, "stats.mean");
+  Print("one\n");
+  AwaitRecords(1);
+  EXPECT_EQ(records_[0].call, 7u);
+  EXPECT_EQ(records_[0].target, "stats.mean");
+  EXPECT_GE(records_[0].time, before);
+  EXPECT_LE(records_[0].time, absl::Now());
+}
+
+TEST_F(OutputReaderTest, OutsideOfCallsALineHasNone) {
+  reader_->set_calls(&history_);
+  Print("one\n");
+  AwaitRecords(1);
+  EXPECT_EQ(records_[0].call, 0u);
+  EXPECT_EQ(records_[0].target, "");
+}
+
+TEST_F(OutputReaderTest, ASinkThatBlocksDoesNotKeepTheWorkerFromPrinting) {
+  std::mutex held;  // by the test, while the worker prints more than pipe and queue hold
+  std::atomic<uint64_t> told = 0;
+  auto queue = LogQueue::Start([&](const LogRecord& record) {
+    std::lock_guard<std::mutex> lock(held);
+    told += record.dropped > 0 ? record.dropped : 1;
+  });
+  ASSERT_THAT(queue, IsOk());
+  {
+    std::lock_guard<std::mutex> lock(held);
+    auto reader = OutputReader::Start(**queue);
+    ASSERT_THAT(reader, IsOk());
+    for (int i = 0; i < 20'000; ++i) Write((*reader)->stdout_writer(), "a line\n");
+    for (int i = 0; i < 20'000; ++i) Write((*reader)->stderr_writer(), "a complaint\n");
+    (*reader)->CloseWriters();
+    (*reader)->Finish();
+  }
+  *queue = nullptr;
+  EXPECT_EQ(told, 40'000u);
+}
+
 TEST_F(OutputReaderTest, NothingIsLeftOfIt) {
   reader_.reset();
   const size_t descriptors = tests::OpenDescriptors();
-  {
-    auto reader = OutputReader::Start([](const LogRecord&) {});
-  }
+  { auto reader = OutputReader::Start(*queue_); }
   EXPECT_EQ(tests::OpenDescriptors(), descriptors);
 }
 

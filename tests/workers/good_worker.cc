@@ -141,6 +141,14 @@ void Log(int severity, const std::string& text) {
 void LogOften(int lines, const std::string& text) {
   for (int i = 0; i < lines; ++i) Log(0, text);
 }
+// So many lines each to stdout, to stderr, and to the log.
+void Flood(int lines) {
+  for (int i = 0; i < lines; ++i) {
+    ::printf("printed %d\n", i);
+    Complain("complained\n");
+    Log(0, "logged");
+  }
+}
 void LogFromThreads(int threads, int lines) {
   std::vector<std::thread> all;
   for (int i = 0; i < threads; ++i) {
@@ -159,6 +167,10 @@ void WaitFor(const std::string& path) {
   while (::read(fifo, &byte, 1) > 0) {
   }
   ::close(fifo);
+}
+void PrintAndWait(const std::string& text, const std::string& path) {
+  Print(text);
+  WaitFor(path);
 }
 // Returns at once. When the FIFO has been opened and closed, drops what is kept, and says so on
 // stderr.
@@ -196,6 +208,15 @@ void Die(const std::string& how) {
 
 void LastWordsThenDie(const std::string& words, const std::string& how) {
   Complain(words);
+  Die(how);
+}
+
+// Says its last words in three ways, none of which it finishes.
+void SayAllThenDie(const std::string& words, const std::string& how) {
+  Log(2, "logged " + words);
+  ::printf("a whole line\nprinted %s", words.c_str());
+  ::fflush(stdout);
+  Complain("complained " + words);
   Die(how);
 }
 
@@ -284,9 +305,11 @@ void RegisterAll(Worker& worker) {
                   [] { return ValueList(20'000, Value(std::string(4000, 'x'))); });
 
   worker.Register("output.print", Print);
+  worker.Register("output.print_and_wait", PrintAndWait);
   worker.Register("output.complain", Complain);
   worker.Register("output.log", Log);
   worker.Register("output.log_often", LogOften);
+  worker.Register("output.flood", Flood);
   worker.Register("output.log_from_threads", LogFromThreads);
 
   worker.Register("time.wait_for", WaitFor);
@@ -297,6 +320,7 @@ void RegisterAll(Worker& worker) {
   worker.Register("process.environment", Environment);
   worker.Register("process.die", Die);
   worker.Register("process.last_words_then_die", LastWordsThenDie);
+  worker.Register("process.say_all_then_die", SayAllThenDie);
   worker.Register("process.grandchild", StartGrandchild);
   worker.Register("process.raise_memory_use", RaiseMemoryUse);
   worker.Register("process.use_up_descriptors", UseUpDescriptors);
