@@ -9,7 +9,6 @@
 #include <cstdio>
 #include <optional>
 
-#include "absl/debugging/failure_signal_handler.h"
 #include "absl/debugging/symbolize.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -17,6 +16,7 @@
 #include "slabpipe/codec/built_in.h"
 #include "slabpipe/session/call_context.h"
 #include "slabpipe/session/channel.h"
+#include "slabpipe/session/crash_handler.h"
 #include "slabpipe/session/guardian.h"
 #include "slabpipe/session/handshake.h"
 #include "slabpipe/session/serving.h"
@@ -169,11 +169,7 @@ Worker::Worker(int argc, char** argv) : codecs_(BuiltInCodecs()) {
   // What is printed reaches main line by line, as on a terminal, and is not lost in a buffer if the
   // worker is killed.
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-  // The stack at a crash goes to stderr, and so into what main is told. (Sanitizers bring their
-  // own.)
-  absl::InstallFailureSignalHandler(absl::FailureSignalHandlerOptions());
-#endif
+  InstallCrashHandler();  // the stack at a crash goes to stderr, and so into what main is told
   server_ = std::make_unique<Server>(*this, TakeConnection());
 }
 
