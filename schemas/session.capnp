@@ -208,6 +208,8 @@ struct Error {
   struct Cause {
     type @0 :Text;
     message @1 :Text;
+    traceback @2 :List(Text);
+    # As that of the error. Empty: not known.
   }
 }
 

@@ -8,6 +8,7 @@
 #include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "slabpipe/session/error_wire.h"
 #include "slabpipe/session/placement.h"
 #include "slabpipe/session/remote_error.h"
 #include "slabpipe/transport/kj_boundary.h"

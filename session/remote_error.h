@@ -1,15 +1,25 @@
-// RemoteError: what went wrong in the worker's function, on the wire (schemas/session.capnp, Error)
-// and as a status.
+// RemoteError: what went wrong in the worker's function, as a value.
+//
+//   absl::StatusOr<double> mean = session.Call<double>("stats.mean", x);
+//   if (std::optional<RemoteError> error = GetRemoteError(mean.status())) {
+//     std::cerr << error->type << ": " << error->message << "\n";
+//     for (const RemoteError::Cause& cause : error->causes) std::cerr << "from " << cause.type;
+//   }
+//
+// It comes with every status that the worker answered a call with: what its function returned or
+// threw, an unknown target, arguments that don't fit. A status without one is of main's own making;
+// one about a lost worker has a WorkerLoss (worker_loss.h). So an UNAVAILABLE that the function
+// returned is told apart from a worker that is gone.
 
 #ifndef SLABPIPE_SESSION_REMOTE_ERROR_H_
 #define SLABPIPE_SESSION_REMOTE_ERROR_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
-#include "slabpipe/schemas/session.capnp.h"
 
 namespace slabpipe {
 
@@ -18,26 +28,27 @@ struct RemoteError {
   struct Cause {
     std::string type;
     std::string message;
+    std::vector<std::string> traceback = {};  // where it was thrown; empty if not known
     friend bool operator==(const Cause&, const Cause&) = default;
   };
 
   absl::StatusCode code = absl::StatusCode::kUnknown;
   std::string message;
-  std::string type;                    // of the exception; empty if none was thrown
-  std::vector<std::string> traceback;  // innermost frame first
-  std::vector<Cause> causes;           // nested exceptions, outermost first
+  std::string type = {};                    // of the exception; empty if none was thrown
+  std::vector<std::string> traceback = {};  // innermost frame first
+  std::vector<Cause> causes = {};           // nested exceptions, outermost first
+  friend bool operator==(const RemoteError&, const RemoteError&) = default;
 };
 
 // From a status that the function returned. Its payloads are not sent.
 RemoteError ToRemoteError(const absl::Status& status);
 
-void WriteError(const RemoteError& error, schemas::Error::Builder out);
-// May throw kj::Exception: call it inside CatchKj.
-RemoteError ReadError(schemas::Error::Reader in);
-
 // The status that main's caller gets: the code, then in the message target, type, message, causes
-// and traceback.
+// and traceback; and the error itself.
 absl::Status ToStatus(const RemoteError& error, absl::string_view target);
+// Nullopt if the status is not what the worker answered. Copies of a status share it; one that is
+// put together again from code and message has none.
+std::optional<RemoteError> GetRemoteError(const absl::Status& status);
 
 }  // namespace slabpipe
 

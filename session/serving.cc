@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "slabpipe/session/error_wire.h"
 #include "slabpipe/session/exception_error.h"
 #include "slabpipe/session/running_call.h"
 #include "slabpipe/session/throw_trace.h"

@@ -12,6 +12,7 @@
 #include "slabpipe/codec/text_width.h"
 #include "slabpipe/schemas/session.capnp.h"
 #include "slabpipe/session/describe.h"
+#include "slabpipe/session/error_wire.h"
 #include "slabpipe/session/handshake.h"
 #include "slabpipe/session/remote_error.h"
 #include "slabpipe/tests/fuzz/check.h"

@@ -19,6 +19,7 @@
 #include "slabpipe/codec/float16.h"
 #include "slabpipe/codec/ndarray.h"
 #include "slabpipe/codec/shared_array.h"
+#include "slabpipe/session/error_wire.h"
 #include "slabpipe/session/handshake.h"
 #include "slabpipe/session/remote_error.h"
 #include "slabpipe/tests/fuzz/sample_types.h"

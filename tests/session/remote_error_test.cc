@@ -4,6 +4,7 @@
 
 #include <capnp/message.h>
 
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -13,6 +14,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "slabpipe/schemas/session.capnp.h"
+#include "slabpipe/session/error_wire.h"
 #include "slabpipe/session/throw_trace.h"
 #include "slabpipe/tests/testing/status_matchers.h"
 
@@ -32,18 +34,53 @@ RemoteError ThereAndBack(const RemoteError& error) {
 }
 
 TEST(RemoteErrorTest, ComesBackAsItWent) {
-  const RemoteError back =
-      ThereAndBack({.code = absl::StatusCode::kAborted,
-                    .message = "no paper",
-                    .type = "printer::Error",
-                    .traceback = {"inner()", "outer()"},
-                    .causes = {{.type = "std::runtime_error", .message = "empty"}}});
+  const RemoteError back = ThereAndBack(
+      {.code = absl::StatusCode::kAborted,
+       .message = "no paper",
+       .type = "printer::Error",
+       .traceback = {"inner()", "outer()"},
+       .causes = {{.type = "std::runtime_error", .message = "empty", .traceback = {"tray()"}}}});
   EXPECT_EQ(back.code, absl::StatusCode::kAborted);
   EXPECT_EQ(back.message, "no paper");
   EXPECT_EQ(back.type, "printer::Error");
   EXPECT_THAT(back.traceback, ElementsAre("inner()", "outer()"));
   EXPECT_THAT(back.causes,
-              ElementsAre(RemoteError::Cause{.type = "std::runtime_error", .message = "empty"}));
+              ElementsAre(RemoteError::Cause{
+                  .type = "std::runtime_error", .message = "empty", .traceback = {"tray()"}}));
+}
+
+TEST(RemoteErrorTest, ComesBackFromItsStatus) {
+  const RemoteError error = {.code = absl::StatusCode::kAborted,
+                             .message = "no paper",
+                             .type = "printer::Error",
+                             .traceback = {"inner()", "outer()"},
+                             .causes = {{.type = "std::runtime_error", .message = "empty"}}};
+  EXPECT_THAT(GetRemoteError(ToStatus(error, "printer.print")), ::testing::Optional(error));
+  EXPECT_EQ(GetRemoteError(absl::AbortedError("no paper")), std::nullopt);
+  EXPECT_EQ(GetRemoteError(absl::OkStatus()), std::nullopt);
+}
+
+TEST(RemoteErrorTest, WhatNobodyReadsIsCutOff) {
+  const std::string huge(1'000'000, 'x');
+  RemoteError error = {
+      .message = huge, .type = huge, .traceback = {huge}, .causes = {{huge, huge}}};
+  error.causes.resize(1000, {.type = "t", .message = "m"});
+  const RemoteError back = ThereAndBack(error);
+  EXPECT_EQ(back.message.size(), size_t{64} << 10);
+  EXPECT_EQ(back.type.size(), size_t{4} << 10);
+  EXPECT_EQ(back.traceback[0].size(), size_t{4} << 10);
+  EXPECT_EQ(back.causes.size(), 256u);
+  EXPECT_EQ(back.causes[0].message.size(), size_t{64} << 10);
+  EXPECT_EQ(back.causes[0].type.size(), size_t{4} << 10);
+}
+
+TEST(RemoteErrorTest, APeersLongTextsAreCutShort) {
+  capnp::MallocMessageBuilder message;
+  auto error = message.initRoot<schemas::Error>();
+  error.setMessage(std::string(1'000'000, 'x').c_str());
+  error.setType(std::string(1'000'000, 'x').c_str());
+  EXPECT_EQ(ReadError(error.asReader()).message.size(), size_t{64} << 10);
+  EXPECT_EQ(ReadError(error.asReader()).type.size(), size_t{4} << 10);
 }
 
 TEST(RemoteErrorTest, AStatusTellsTargetTypeMessageCausesAndTraceback) {

@@ -1,0 +1,70 @@
+#include "slabpipe/session/worker_loss.h"
+
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
+#include "slabpipe/session/crash_report.h"
+#include "slabpipe/session/status_detail.h"
+
+namespace slabpipe {
+namespace {
+
+constexpr absl::string_view kName = "slabpipe.WorkerLoss";
+constexpr size_t kTailBytes = size_t{16} << 10;
+constexpr size_t kShownTailBytes = size_t{4} << 10;
+
+// The last whole lines, at most so many bytes; of a longer last line, its end.
+absl::string_view Tail(absl::string_view text, size_t max_bytes) {
+  if (text.size() <= max_bytes) return text;
+  const size_t begin = text.size() - max_bytes;
+  const size_t end_of_line = text.find('\n', begin - 1);
+  const bool whole = end_of_line != absl::string_view::npos && end_of_line + 1 < text.size();
+  return text.substr(whole ? end_of_line + 1 : begin);
+}
+
+}  // namespace
+
+void SetLastWords(WorkerLoss& loss, absl::string_view stderr_text) {
+  if (std::optional<CrashReport> report = FindCrashReport(stderr_text)) {
+    loss.stack = std::move(report->stack);
+    loss.crash_reason = std::move(report->reason);
+  }
+  loss.stderr_tail = std::string(Tail(stderr_text, kTailBytes));
+}
+
+std::string DescribeLoss(const WorkerLoss& loss) {
+  std::string text = absl::StrCat("the worker '", loss.program, "' ", DescribeEnd(loss.end));
+  if (!loss.doing.empty()) absl::StrAppend(&text, " while ", loss.doing);
+  if (!loss.why.empty()) absl::StrAppend(&text, ": ", loss.why);
+  if (!loss.stack.empty()) absl::StrAppend(&text, "\n  it crashed at");
+  for (const std::string& frame : loss.stack) absl::StrAppend(&text, "\n    ", frame);
+  // Of what is listed above, not once more.
+  const std::string rest =
+      loss.stack.empty() ? loss.stderr_tail : WithoutCrashStacks(loss.stderr_tail);
+  if (!rest.empty()) {
+    const absl::string_view tail = Tail(rest, kShownTailBytes);
+    absl::StrAppend(&text, "\n  the end of its stderr:\n", absl::StripSuffix(tail, "\n"));
+  }
+  if (!loss.recovery_note.empty()) absl::StrAppend(&text, "\n  ", loss.recovery_note);
+  return text;
+}
+
+absl::Status ToStatus(absl::StatusCode code, const WorkerLoss& loss) {
+  absl::Status status(code, DescribeLoss(loss));
+  AttachLoss(status, loss);
+  return status;
+}
+
+void AttachLoss(absl::Status& status, const WorkerLoss& loss) {
+  SetStatusDetail(status, kName, absl::StrCat("worker ", loss.pid), loss);
+}
+
+std::optional<WorkerLoss> GetWorkerLoss(const absl::Status& status) {
+  const std::shared_ptr<const WorkerLoss> loss = GetStatusDetail<WorkerLoss>(status, kName);
+  return loss == nullptr ? std::nullopt : std::make_optional(*loss);
+}
+
+}  // namespace slabpipe
