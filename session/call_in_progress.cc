@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "slabpipe/session/worker_loss.h"
 
 namespace slabpipe {
 namespace {
@@ -158,13 +159,17 @@ CallOutcome CallInProgress::GivenUp(absl::string_view what) {
                         std::max(GraceOf(options_), absl::Milliseconds(1)));
   const CallOutcome lost = Lost(absl::StrCat("it ran '", target_, "'"));
   outcome.lost = true;
-  outcome.result = absl::Status(reason_, absl::StrCat(outcome.result.status().message(), ": ",
-                                                      lost.result.status().message()));
+  absl::Status status(reason_, absl::StrCat(outcome.result.status().message(), ": ",
+                                            lost.result.status().message()));
+  if (std::optional<WorkerLoss> loss = GetWorkerLoss(lost.result.status())) {
+    AttachLoss(status, *loss);
+  }
+  outcome.result = status;
   return outcome;
 }
 
 CallOutcome CallInProgress::Lost(absl::string_view doing) {
-  Loss loss = connection_.Lost(doing, sent_);
+  Loss loss = connection_.Lost(doing, sent_, target_, reply_.id());
   return {.result = std::move(loss.status), .lost = true, .may_have_run = loss.may_have_run};
 }
 

@@ -28,6 +28,9 @@ constexpr absl::Duration kSilence = absl::Seconds(1);
 // How often a send that waits looks whether it was cancelled.
 constexpr absl::Duration kSlice = absl::Milliseconds(20);
 
+// Of stderr, what is searched for a report of a crash.
+constexpr size_t kStderrBytes = size_t{64} << 10;
+
 using Models = absl::InlinedVector<AnyRef, 8>;
 
 // Calls `done` while the models of all arguments are there: each is there while its visit lasts.
@@ -38,11 +41,6 @@ absl::Status VisitAll(absl::Span<const ArgumentRef> arguments, Models& models,
     models.push_back(model);
     return VisitAll(arguments.subspan(1), models, done);
   });
-}
-
-std::string StderrNote(const OutputReader& output) {
-  const std::string tail = output.stderr_tail();
-  return tail.empty() ? "" : absl::StrCat("\n  the end of its stderr:\n", tail);
 }
 
 void WriteHead(const Connection::RequestHead& head, schemas::Request::Builder out) {
@@ -460,29 +458,35 @@ WorkerEnd Connection::ObserveEnd(const absl::Status& why) {
   return killed;
 }
 
-Loss Connection::Lost(absl::string_view doing, uint64_t sent) {
+Loss Connection::Lost(absl::string_view doing, uint64_t sent, absl::string_view target,
+                      uint64_t call) {
   EndProcess();
   const absl::Status why = over();
   // What one says that broke the protocol counts for nothing.
-  Loss loss = {.may_have_run =
-                   !absl::IsUnavailable(why) || (sent != 0 && pipe().PeerHasTaken(sent))};
-  std::string text =
-      absl::StrCat("the worker '", program_, "' ", DescribeEnd(*end()), " while ", doing);
+  WorkerLoss loss = {
+      .end = *end(),
+      .pid = pid(),
+      .program = program_,
+      .doing = std::string(doing),
+      .target = std::string(target),
+      .call = call,
+      .may_have_run = !absl::IsUnavailable(why) || (sent != 0 && pipe().PeerHasTaken(sent))};
   // Asked to go, it has gone, and the call came too late for it.
   const bool gone = absl::IsUnavailable(why) || absl::IsCancelled(why);
-  if (closing() && gone && *end() == WorkerEnd(Exited{.code = 0})) {
-    loss.status = absl::FailedPreconditionError(absl::StrCat("the session was shut down: ", text));
-    return loss;
+  if (closing() && gone && loss.end == WorkerEnd(Exited{.code = 0})) {
+    return {.status = absl::FailedPreconditionError(
+                absl::StrCat("the session was shut down: ", DescribeLoss(loss))),
+            .may_have_run = loss.may_have_run};
   }
   // What is not told by the end itself.
   if (!absl::IsUnavailable(why) && !absl::IsDataLoss(why) && !absl::IsDeadlineExceeded(why)) {
-    absl::StrAppend(&text, ": ", why.message());
+    loss.why = std::string(why.message());
   }
-  absl::StrAppend(&text, StderrNote(*output_));
+  SetLastWords(loss, output_->stderr_tail(kStderrBytes));
   // A worker that was killed for another call's sake, or for its silence.
   const bool killed = absl::IsDeadlineExceeded(why) && greeted_ && !closing();
-  loss.status = absl::Status(killed ? absl::StatusCode::kUnavailable : why.code(), text);
-  return loss;
+  return {.status = ToStatus(killed ? absl::StatusCode::kUnavailable : why.code(), loss),
+          .may_have_run = loss.may_have_run};
 }
 
 }  // namespace slabpipe

@@ -35,6 +35,7 @@
 #include "slabpipe/session/target.h"
 #include "slabpipe/session/worker_end.h"
 #include "slabpipe/session/worker_health.h"
+#include "slabpipe/session/worker_loss.h"
 #include "slabpipe/transport/ring_pipe.h"
 #include "slabpipe/transport/shm_pool.h"
 #include "slabpipe/transport/wait.h"
@@ -54,8 +55,8 @@ struct ConnectionOptions {
 
 // What a caller is told when its worker is lost.
 struct Loss {
-  absl::Status status = absl::OkStatus();
-  bool may_have_run = true;  // false: the worker had not begun the call
+  absl::Status status = absl::OkStatus();  // has a WorkerLoss
+  bool may_have_run = true;                // false: the worker had not begun the call
 };
 
 // Thread-safe. Whoever still holds it when its session is gone finds it over.
@@ -102,7 +103,9 @@ class Connection {
   void TerminateIfHung(absl::Duration timeout, absl::string_view target);
   // For a caller that was `doing` something when the connection ended: how it did, and what stderr
   // said last. `sent`: where its request stands, 0 if it was not sent.
-  Loss Lost(absl::string_view doing, uint64_t sent);
+  // `target` and `call`: what was called, if it was a call.
+  Loss Lost(absl::string_view doing, uint64_t sent, absl::string_view target = "",
+            uint64_t call = 0);
 
   absl::Status Ping(Deadline deadline);
   // Asks the worker to go, waits, kills it if it does not in time (DEADLINE_EXCEEDED). Calls that

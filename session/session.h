@@ -9,7 +9,8 @@
 //   if (!fit.ok()) std::cerr << fit.status() << "\n";
 //
 // Errors. What the worker's function returned or threw comes with its own code, message and
-// traceback, and the worker goes on. Otherwise:
+// traceback (as a value: GetRemoteError, remote_error.h), and the worker goes on. Otherwise (as a
+// value, if the worker is lost: GetWorkerLoss, worker_loss.h):
 //   UNAVAILABLE          the worker is lost; the message says how it ended, what its stderr said
 //                        last, and whether a new one is running. A call that it may have begun is
 //                        never repeated by itself, unless CallOptions::idempotent says so
@@ -56,11 +57,13 @@
 #include "slabpipe/session/child_process.h"
 #include "slabpipe/session/future.h"
 #include "slabpipe/session/log_sink.h"
+#include "slabpipe/session/remote_error.h"
 #include "slabpipe/session/result_stream.h"
 #include "slabpipe/session/session_options.h"
 #include "slabpipe/session/target.h"
 #include "slabpipe/session/worker_end.h"
 #include "slabpipe/session/worker_health.h"
+#include "slabpipe/session/worker_loss.h"
 #include "slabpipe/transport/shm_pool.h"
 
 namespace slabpipe {

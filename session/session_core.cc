@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "slabpipe/codec/built_in.h"
+#include "slabpipe/session/worker_loss.h"
 #include "slabpipe/transport/posix_segment.h"
 
 namespace slabpipe {
@@ -25,8 +26,16 @@ std::string PrefixFor(SegmentKind segments) {
   return absl::StrCat(PosixSegmentPrefix(), sessions.fetch_add(1) + 1, ".");
 }
 
-absl::Status WithNote(const absl::Status& status, absl::string_view note) {
-  return absl::Status(status.code(), absl::StrCat(status.message(), "\n  ", note));
+// What became of the session after the worker was lost, in the status and in its WorkerLoss.
+absl::Status WithNote(const absl::Status& status, absl::string_view note, pid_t new_worker = 0) {
+  absl::Status noted(status.code(), absl::StrCat(status.message(), "\n  ", note));
+  if (std::optional<WorkerLoss> loss = GetWorkerLoss(status)) {
+    loss->recovered = new_worker > 0;
+    loss->new_pid = new_worker;
+    loss->recovery_note = std::string(note);
+    AttachLoss(noted, *loss);
+  }
+  return noted;
 }
 
 // A worker that could not be started for this reason can't be the next time either.
@@ -228,7 +237,8 @@ absl::Status SessionCore::Recover(const std::shared_ptr<Connection>& lost,
   }
   const std::shared_ptr<Connection> current = connection();
   if (current == nullptr) return WithNote(status, "there is no worker now");
-  return WithNote(status, absl::StrCat("a new worker is running (pid ", current->pid(), ")"));
+  return WithNote(status, absl::StrCat("a new worker is running (pid ", current->pid(), ")"),
+                  current->pid());
 }
 
 absl::Status SessionCore::Shutdown(absl::Duration grace) {

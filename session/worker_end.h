@@ -27,7 +27,9 @@ struct Signalled {
 };
 // It did not answer in time, and slabpipe killed it.
 struct TimedOut {
-  std::string phase;  // "handshake", "shutdown"
+  // What it was at: "start-up" (it did not take up the connection), "handshake", "running 'x.y'",
+  // "shutdown"; or "heartbeat": it showed no sign of life.
+  std::string phase;
   friend bool operator==(const TimedOut&, const TimedOut&) = default;
 };
 // It broke the protocol, and slabpipe killed it.

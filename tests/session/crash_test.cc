@@ -14,8 +14,10 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "slabpipe/session/remote_error.h"
 #include "slabpipe/session/session.h"
 #include "slabpipe/session/worker_end.h"
+#include "slabpipe/session/worker_loss.h"
 #include "slabpipe/tests/session/session_testing.h"
 #include "slabpipe/tests/testing/process_state.h"
 #include "slabpipe/tests/testing/sanitizers.h"
@@ -116,10 +118,82 @@ INSTANTIATE_TEST_SUITE_P(
       return name;
     });
 
+struct Place {
+  std::string how;
+  std::string function;  // on the stack
+  std::string reason;
+};
+
 TEST_F(CrashTest, ASegmentationFaultTellsWhereItWas) {
   Session session = StartGood();
   EXPECT_THAT(session.Call("process.die", "segv"),
               StatusIs(absl::StatusCode::kUnavailable, HasSubstr("Die")));
+}
+
+class CrashPlaceTest : public CrashTest, public ::testing::WithParamInterface<Place> {};
+
+TEST_P(CrashPlaceTest, IsInTheLossWithReasonAndStack) {
+  if (kSanitized) GTEST_SKIP() << "sanitizers have reports of their own";
+  Session session = StartGood();
+  const absl::Status status = session.Call("process.die", GetParam().how);
+  const std::optional<WorkerLoss> loss = GetWorkerLoss(status);
+  ASSERT_TRUE(loss.has_value()) << status;
+  EXPECT_THAT(loss->stack, Contains(HasSubstr(GetParam().function))) << status;
+  EXPECT_THAT(loss->crash_reason, HasSubstr(GetParam().reason));
+  // Each frame is in the text once.
+  EXPECT_THAT(status.message(), AllOf(HasSubstr("it crashed at"), Not(HasSubstr("    @ "))));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Ways, CrashPlaceTest,
+    ::testing::Values(Place{"segv", "Die", ""}, Place{"abort", "Die", ""},
+                      Place{"terminate", "Die", "terminate called"}, Place{"stack", "Recurse", ""},
+                      Place{"throw while unwinding", "ThrowWhileUnwinding", "terminate called"},
+                      Place{"what throws", "WhatThrows::what", "std::runtime_error"}),
+    [](const auto& info) {
+      std::string name = info.param.how;
+      for (char& c : name) c = c == ' ' ? '_' : c;
+      return name;
+    });
+
+TEST_F(CrashTest, TheLossIsAValue) {
+  Session session = StartGood();
+  const pid_t worker = session.worker_pid();
+  const absl::Status status = session.Call("process.last_words_then_die", "last words\n", "exit 7");
+  const std::optional<WorkerLoss> loss = GetWorkerLoss(status);
+  ASSERT_TRUE(loss.has_value());
+  EXPECT_EQ(loss->end, WorkerEnd(Exited{.code = 7}));
+  EXPECT_EQ(loss->pid, worker);
+  EXPECT_EQ(loss->program, kGoodWorker);
+  EXPECT_EQ(loss->target, "process.last_words_then_die");
+  EXPECT_NE(loss->call, 0u);
+  EXPECT_THAT(loss->stderr_tail, HasSubstr("last words\n"));
+  EXPECT_TRUE(loss->may_have_run);
+  EXPECT_TRUE(loss->recovered);
+  EXPECT_EQ(loss->new_pid, session.worker_pid());
+  EXPECT_FALSE(GetRemoteError(status).has_value());
+}
+
+TEST_F(CrashTest, TheLossSaysWhyThereIsNoOtherWorker) {
+  SessionOptions options = GoodOptions();
+  options.restart = RestartPolicy::Never();
+  Session session = StartGood(std::move(options));
+  const std::optional<WorkerLoss> loss = GetWorkerLoss(session.Call("process.die", "kill"));
+  ASSERT_TRUE(loss.has_value());
+  EXPECT_EQ(loss->end, WorkerEnd(Signalled{.signal = SIGKILL}));
+  EXPECT_FALSE(loss->recovered);
+  EXPECT_EQ(loss->new_pid, 0);
+  EXPECT_THAT(loss->recovery_note, HasSubstr("no new worker was started"));
+}
+
+TEST_F(CrashTest, AnUnavailableOfTheFunctionsOwnIsNoLoss) {
+  Session session = StartGood();
+  const absl::Status status =
+      session.Call("errors.status", static_cast<int>(absl::StatusCode::kUnavailable), "no paper");
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_FALSE(GetWorkerLoss(status).has_value());
+  ASSERT_TRUE(GetRemoteError(status).has_value());
+  EXPECT_EQ(GetRemoteError(status)->message, "no paper");
 }
 
 TEST_F(CrashTest, OnlyTheTailOfALongStderrIsTold) {

@@ -120,6 +120,54 @@ void ThrowNested() {
   }
 }
 void ThrowInt() { throw 42; }
+// Level 1 on account of level 2, and so on.
+[[gnu::noinline]] void ThrowDeeplyNested(int level, int levels) {
+  if (level == levels) throw std::out_of_range(absl::StrCat("level ", level));
+  try {
+    ThrowDeeplyNested(level + 1, levels);
+  } catch (...) {
+    std::throw_with_nested(std::runtime_error(absl::StrCat("level ", level)));
+  }
+}
+void ThrowHuge(int64_t bytes) {
+  throw std::runtime_error(std::string(static_cast<size_t>(bytes), 'x'));
+}
+// No std::exception, but nested all the same.
+struct Oddity : std::nested_exception {};
+void ThrowOddity() {
+  try {
+    ThrowDeepDown("what lies below");
+  } catch (...) {
+    throw Oddity();
+  }
+}
+// Catches another exception while the first one is under way.
+struct Careful {
+  ~Careful() {
+    try {
+      throw std::logic_error("caught again");
+    } catch (const std::logic_error&) {
+    }
+  }
+};
+void ThrowPastACarefulOne(const std::string& what) {
+  Careful careful;
+  ThrowDeepDown(what);
+}
+struct Careless {
+  ~Careless() noexcept(false) { throw std::logic_error("the second"); }
+};
+[[gnu::noinline]] void ThrowWhileUnwinding() {
+  Careless careless;
+  ThrowDeepDown("the first");
+}
+class WhatThrows : public std::exception {
+ public:
+  const char* what() const noexcept override {
+    ThrowDeepDown("no words");
+    return "";
+  }
+};
 absl::Status ReturnStatus(int code, const std::string& message) {
   return absl::Status(static_cast<absl::StatusCode>(code), message);
 }
@@ -203,6 +251,8 @@ void Die(const std::string& how) {
   if (how == "exit 0") ::_exit(0);
   if (how == "kill") ::kill(::getpid(), SIGKILL);
   if (how == "terminate") std::terminate();
+  if (how == "throw while unwinding") ThrowWhileUnwinding();
+  if (how == "what throws") throw WhatThrows();
   if (how == "stack") ::printf("%d\n", Recurse(0));
 }
 
@@ -298,6 +348,10 @@ void RegisterAll(Worker& worker) {
   worker.Register("errors.throw", Throw);
   worker.Register("errors.throw_nested", ThrowNested);
   worker.Register("errors.throw_int", ThrowInt);
+  worker.Register("errors.throw_deeply_nested", [](int n) { ThrowDeeplyNested(1, n); });
+  worker.Register("errors.throw_huge", ThrowHuge);
+  worker.Register("errors.throw_oddity", ThrowOddity);
+  worker.Register("errors.throw_past_a_careful_one", ThrowPastACarefulOne);
   worker.Register("errors.status", ReturnStatus);
   worker.Register("errors.status_or", ReturnStatusOr);
   worker.Register("errors.bad_text", [] { return std::string("\xff\xfe"); });
