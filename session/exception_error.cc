@@ -2,11 +2,14 @@
 
 #include <cxxabi.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <string>
 #include <typeinfo>
+#include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "slabpipe/session/throw_trace.h"
@@ -27,28 +30,69 @@ std::string TypeName(const std::type_info& type) {
   return name;
 }
 
-void AppendCauses(const std::exception& exception, std::vector<RemoteError::Cause>& causes) {
-  try {
-    std::rethrow_if_nested(exception);
-  } catch (const std::exception& cause) {
-    causes.push_back({.type = TypeName(typeid(cause)), .message = cause.what()});
-    AppendCauses(cause, causes);
-  } catch (...) {
-    causes.push_back({.type = "", .message = "an exception that is no std::exception"});
+// Where it was thrown; std::throw_with_nested's own frames say nothing.
+std::vector<std::string> TraceOf(const std::exception_ptr& exception, size_t max_frames) {
+  std::vector<std::string> trace = ThrowTraceOf(exception, max_frames + 2);
+  while (!trace.empty() && absl::StrContains(trace[0], "throw_with_nested")) {
+    trace.erase(trace.begin());
   }
+  if (trace.size() > max_frames) trace.resize(max_frames);
+  return trace;
+}
+
+// Type and message of the exception that is being handled.
+RemoteError::Cause DescribeHandled(const std::exception* exception) {
+  const std::type_info* type =
+      exception != nullptr ? &typeid(*exception) : abi::__cxa_current_exception_type();
+  const char* what = exception != nullptr ? exception->what() : "it is no std::exception";
+  if (what == nullptr) what = "";
+  return {.type = type == nullptr ? "" : TypeName(*type),
+          .message = std::string(what, ::strnlen(what, kMostWhatBytes))};
+}
+
+RemoteError::Cause Describe(const std::exception_ptr& exception) {
+  try {
+    std::rethrow_exception(exception);
+  } catch (const std::exception& handled) {
+    return DescribeHandled(&handled);
+  } catch (...) {
+    return DescribeHandled(nullptr);
+  }
+}
+
+// What it was thrown on account of; null if nothing.
+std::exception_ptr CauseOf(const std::exception_ptr& exception) {
+  try {
+    std::rethrow_exception(exception);
+  } catch (const std::nested_exception& nested) {
+    return nested.nested_ptr();
+  } catch (...) {
+    return nullptr;
+  }
+}
+
+std::vector<RemoteError::Cause> DescribeCauses(const std::exception_ptr& exception) {
+  std::vector<RemoteError::Cause> causes;
+  std::exception_ptr cause = CauseOf(exception);
+  for (; cause != nullptr && causes.size() < kMostCauses; cause = CauseOf(cause)) {
+    causes.push_back(Describe(cause));
+    causes.back().traceback = TraceOf(cause, kMostCauseFrames);
+  }
+  if (cause != nullptr)
+    causes.push_back({.type = "", .message = "more causes, which are left out"});
+  return causes;
 }
 
 }  // namespace
 
 RemoteError DescribeException(const std::exception* exception) {
-  RemoteError error;
-  error.traceback = LastThrowTrace();  // before anything is thrown again
-  const std::type_info* type =
-      exception != nullptr ? &typeid(*exception) : abi::__cxa_current_exception_type();
-  if (type != nullptr) error.type = TypeName(*type);
-  error.message = exception != nullptr ? exception->what() : "it is no std::exception";
-  if (exception != nullptr) AppendCauses(*exception, error.causes);
-  return error;
+  const std::exception_ptr handled = std::current_exception();
+  RemoteError::Cause described = DescribeHandled(exception);
+  return {.code = absl::StatusCode::kUnknown,
+          .message = std::move(described.message),
+          .type = std::move(described.type),
+          .traceback = TraceOf(handled, kMostFrames),
+          .causes = DescribeCauses(handled)};
 }
 
 }  // namespace slabpipe

@@ -33,6 +33,7 @@
 #include "slabpipe/codec/ndarray.h"
 #include "slabpipe/codec/object.h"
 #include "slabpipe/codec/value.h"
+#include "slabpipe/session/remote_error.h"
 #include "slabpipe/session/session.h"
 #include "slabpipe/tests/session/session_testing.h"
 #include "slabpipe/tests/testing/process_state.h"
@@ -46,6 +47,7 @@ using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::StartsWith;
 
@@ -348,7 +350,8 @@ TEST_F(CallTest, NestedExceptionsComeWithTheirCauses) {
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kUnknown,
                                AllOf(HasSubstr("the outermost"),
                                      HasSubstr("caused by std::runtime_error: in between"),
-                                     HasSubstr("caused by std::out_of_range: the innermost"))));
+                                     HasSubstr("caused by std::out_of_range: the innermost"),
+                                     HasSubstr("the innermost, thrown at"))));
   const std::string text(status.message());
   EXPECT_LT(text.find("in between"), text.find("the innermost"));
 }
@@ -356,6 +359,69 @@ TEST_F(CallTest, NestedExceptionsComeWithTheirCauses) {
 TEST_F(CallTest, WhatIsNoStdExceptionIsAnErrorAsWell) {
   EXPECT_THAT(session.Call("errors.throw_int"),
               StatusIs(absl::StatusCode::kUnknown, HasSubstr("int: it is no std::exception")));
+}
+
+TEST_F(CallTest, AnErrorIsAValueAsWell) {
+  const std::optional<RemoteError> error =
+      GetRemoteError(session.Call("errors.throw", "out of paper"));
+  ASSERT_TRUE(error.has_value());
+  EXPECT_EQ(error->code, absl::StatusCode::kUnknown);
+  EXPECT_EQ(error->type, "std::runtime_error");
+  EXPECT_EQ(error->message, "out of paper");
+  ASSERT_FALSE(error->traceback.empty());
+  EXPECT_THAT(error->traceback[0], HasSubstr("ThrowDeepDown"));
+  EXPECT_THAT(error->causes, IsEmpty());
+  EXPECT_FALSE(GetRemoteError(session.Call("arguments.none")).has_value());
+}
+
+TEST_F(CallTest, EachOfManyNestedExceptionsComesWithItsOwnTraceback) {
+  const std::optional<RemoteError> error =
+      GetRemoteError(session.Call("errors.throw_deeply_nested", 20));
+  ASSERT_TRUE(error.has_value());
+  EXPECT_EQ(error->message, "level 1");
+  ASSERT_EQ(error->causes.size(), 19u);
+  for (size_t i = 0; i < error->causes.size(); ++i) {
+    const RemoteError::Cause& cause = error->causes[i];
+    EXPECT_EQ(cause.message, absl::StrCat("level ", i + 2));
+    EXPECT_EQ(cause.type, i + 2 == 20 ? "std::out_of_range" : "std::runtime_error");
+    ASSERT_FALSE(cause.traceback.empty()) << i;
+    EXPECT_LE(cause.traceback.size(), 8u);
+    EXPECT_THAT(cause.traceback[0], HasSubstr("ThrowDeeplyNested")) << i;
+  }
+}
+
+TEST_F(CallTest, EndlesslyNestedExceptionsAreCutOff) {
+  const std::optional<RemoteError> error =
+      GetRemoteError(session.Call("errors.throw_deeply_nested", 1000));
+  ASSERT_TRUE(error.has_value());
+  EXPECT_EQ(error->message, "level 1");
+  EXPECT_EQ(error->causes.size(), 33u);
+  EXPECT_THAT(error->causes.back().message, HasSubstr("more"));
+}
+
+TEST_F(CallTest, AHugeMessageOfAnExceptionIsCutOff) {
+  const std::optional<RemoteError> error =
+      GetRemoteError(session.Call("errors.throw_huge", 100'000'000));
+  ASSERT_TRUE(error.has_value());
+  EXPECT_EQ(error->message, std::string(size_t{64} << 10, 'x'));
+  EXPECT_THAT(session.Call("arguments.none"), IsOk());
+}
+
+TEST_F(CallTest, WhatIsNoStdExceptionMayHaveCauses) {
+  const std::optional<RemoteError> error = GetRemoteError(session.Call("errors.throw_oddity"));
+  ASSERT_TRUE(error.has_value());
+  EXPECT_THAT(error->type, HasSubstr("Oddity"));
+  ASSERT_EQ(error->causes.size(), 1u);
+  EXPECT_EQ(error->causes[0].message, "what lies below");
+}
+
+TEST_F(CallTest, TheTracebackIsThatOfTheExceptionNotOfALaterOneThatWasCaught) {
+  const std::optional<RemoteError> error =
+      GetRemoteError(session.Call("errors.throw_past_a_careful_one", "out of paper"));
+  ASSERT_TRUE(error.has_value());
+  EXPECT_EQ(error->message, "out of paper");
+  ASSERT_FALSE(error->traceback.empty());
+  EXPECT_THAT(error->traceback[0], HasSubstr("ThrowDeepDown"));
 }
 
 TEST_F(CallTest, AStatusComesWithItsOwnCode) {

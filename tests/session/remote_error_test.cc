@@ -4,6 +4,7 @@
 
 #include <capnp/message.h>
 
+#include <exception>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -135,6 +136,45 @@ TEST_F(ThrowTraceTest, BeginsWhereTheExceptionWasThrown) {
   ASSERT_GE(trace.size(), 3u);
   EXPECT_THAT(trace[0], HasSubstr("ThrowHere"));
   EXPECT_THAT(trace[1], HasSubstr("ThrowThere"));
+}
+
+TEST_F(ThrowTraceTest, IsThatOfTheExceptionThoughOthersWereThrownSince) {
+  std::exception_ptr caught;
+  try {
+    ThrowThere();
+  } catch (const std::runtime_error&) {
+    caught = std::current_exception();
+  }
+  std::exception_ptr others[30];
+  for (std::exception_ptr& other : others) {
+    try {
+      throw std::logic_error("another");
+    } catch (const std::logic_error&) {
+      other = std::current_exception();
+    }
+  }
+  const std::vector<std::string> trace = ThrowTraceOf(caught);
+  ASSERT_GE(trace.size(), 2u);
+  EXPECT_THAT(trace[0], HasSubstr("ThrowHere"));
+  EXPECT_THAT(trace[1], HasSubstr("ThrowThere"));
+  EXPECT_EQ(ThrowTraceOf(caught, 1).size(), 1u);
+  EXPECT_EQ(ThrowTraceOf(others[29]).size(), LastThrowTrace().size());
+  for (int i = 0; i < 2; ++i) EXPECT_THROW(ThrowThere(), std::runtime_error);
+  EXPECT_THAT(ThrowTraceOf(caught), IsEmpty()) << "too long ago";
+}
+
+TEST_F(ThrowTraceTest, OfWhatThisThreadHasNotThrownNothingIsKnown) {
+  EXPECT_THAT(ThrowTraceOf(nullptr), IsEmpty());
+  EXPECT_THAT(ThrowTraceOf(std::make_exception_ptr(7)), IsEmpty());
+  std::exception_ptr elsewhere;
+  std::thread([&] {
+    try {
+      ThrowHere();
+    } catch (...) {
+      elsewhere = std::current_exception();
+    }
+  }).join();
+  EXPECT_THAT(ThrowTraceOf(elsewhere), IsEmpty());
 }
 
 TEST_F(ThrowTraceTest, IsEmptyUntilSomethingIsThrown) {
