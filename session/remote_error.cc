@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "slabpipe/session/stack_text.h"
 #include "slabpipe/session/status_detail.h"
 
 namespace slabpipe {
@@ -26,7 +27,7 @@ absl::Status ToStatus(const RemoteError& error, absl::string_view target) {
     if (!cause.traceback.empty()) absl::StrAppend(&text, ", thrown at ", cause.traceback[0]);
   }
   if (!error.traceback.empty()) absl::StrAppend(&text, "\n  thrown in the worker at");
-  for (const std::string& frame : error.traceback) absl::StrAppend(&text, "\n    ", frame);
+  AppendFrames(text, error.traceback);
   absl::Status status(error.code, text);
   SetStatusDetail(status, kName, target, error);
   return status;

@@ -7,6 +7,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "slabpipe/session/crash_report.h"
+#include "slabpipe/session/stack_text.h"
 #include "slabpipe/session/status_detail.h"
 
 namespace slabpipe {
@@ -40,7 +41,7 @@ std::string DescribeLoss(const WorkerLoss& loss) {
   if (!loss.doing.empty()) absl::StrAppend(&text, " while ", loss.doing);
   if (!loss.why.empty()) absl::StrAppend(&text, ": ", loss.why);
   if (!loss.stack.empty()) absl::StrAppend(&text, "\n  it crashed at");
-  for (const std::string& frame : loss.stack) absl::StrAppend(&text, "\n    ", frame);
+  AppendFrames(text, loss.stack);
   // Of what is listed above, not once more.
   const std::string rest =
       loss.stack.empty() ? loss.stderr_tail : WithoutCrashStacks(loss.stderr_tail);

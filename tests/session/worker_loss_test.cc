@@ -101,6 +101,16 @@ TEST(WorkerLossTest, AStackFartherBackThanTheTailIsFound) {
   EXPECT_THAT(loss.stderr_tail, Not(HasSubstr("abort")));
 }
 
+TEST(WorkerLossTest, FramesOfTheLibraryBelowTheFunctionAreNotInTheText) {
+  WorkerLoss loss = Example();
+  loss.stack.push_back("slabpipe::internal::FunctionMaker<>::Call<>()");
+  loss.stack.push_back("main");
+  EXPECT_EQ(DescribeLoss(loss), DescribeLoss(Example()));
+  loss.stack = {"slabpipe::internal::FunctionMaker<>::Call<>()", "main"};
+  EXPECT_THAT(DescribeLoss(loss), HasSubstr("    slabpipe::internal::FunctionMaker<>::Call<>()\n"))
+      << "where it failed is always there";
+}
+
 TEST(WorkerLossTest, MayBeAttachedToAnotherText) {
   absl::Status status = absl::DeadlineExceededError("too late");
   AttachLoss(status, Example());
