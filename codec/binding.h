@@ -15,6 +15,8 @@
 //     bools, integers, enums, std::string, Bytes              MapRef         map
 //   std::variant; std::monostate is a Value of nothing        VariantRef     variant
 //   structs with fields declared (record.h)                   RecordRef      record
+//   Handle<T>, std::shared_ptr<T>: an object that stays in
+//     the worker (handle.h)                                   Handle<>       handle
 //   std::optional<T>                                          T's, or a Value of nothing
 //   Object                                                    that of the value in it
 //   any other T                                               T itself       one of the user's own
@@ -41,6 +43,7 @@
 // The bindings of single values, and those of values made of others: all, or what they mean would
 // depend on what a file includes.
 #include "slabpipe/codec/composite_binding.h"
+#include "slabpipe/codec/handle_binding.h"
 #include "slabpipe/codec/simple_binding.h"
 
 #endif  // SLABPIPE_CODEC_BINDING_H_

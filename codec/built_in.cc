@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "slabpipe/codec/dataset_codec.h"
+#include "slabpipe/codec/handle_codec.h"
 #include "slabpipe/codec/map_codec.h"
 #include "slabpipe/codec/ndarray_codec.h"
 #include "slabpipe/codec/record_codec.h"
@@ -24,6 +25,7 @@ CodecRegistry BuiltInCodecs() {
   registry.Add(std::make_unique<DatasetCodec>()).IgnoreError();
   registry.Add(std::make_unique<TableCodec>()).IgnoreError();
   registry.Add(std::make_unique<ColumnCodec>()).IgnoreError();
+  registry.Add(std::make_unique<HandleCodec>()).IgnoreError();
   registry.SetFallback(std::make_unique<ValueCodec>()).IgnoreError();
   return registry;
 }

@@ -15,7 +15,7 @@
 
 namespace slabpipe {
 
-// ndarray, record, sequence, map, variant, dataset, table, column; the fallback is value.
+// ndarray, record, sequence, map, variant, dataset, table, column, handle; the fallback is value.
 CodecRegistry BuiltInCodecs();
 
 // Behind these, before the fallback, a codec of each of the given classes, in their order.

@@ -56,6 +56,7 @@
 #include "absl/types/span.h"
 #include "slabpipe/codec/binding.h"
 #include "slabpipe/codec/buffer.h"
+#include "slabpipe/codec/handle.h"
 #include "slabpipe/codec/lease_set.h"
 #include "slabpipe/codec/object.h"
 #include "slabpipe/codec/value.h"
@@ -91,6 +92,8 @@ class Sizer {
     return VisitValue(value, [this](AnyRef shown) { return AddChild(shown); });
   }
   absl::Status AddChild(AnyRef model);
+  // A handle that Encode will add: checks that it can be sent.
+  absl::Status AddHandle(const Handle<>& handle);
 
  private:
   MessageEncoder& message_;
@@ -123,6 +126,9 @@ class Encoder {
         {reinterpret_cast<const std::byte*>(elements.data()), elements.size() * sizeof(T)});
   }
   absl::Status AddBytes(absl::Span<const std::byte> bytes);
+  // The number that stands for the handle, to be put into the metadata. FAILED_PRECONDITION if it is
+  // stale, of no object, or not one to be sent there; RESOURCE_EXHAUSTED if there are too many.
+  absl::StatusOr<uint64_t> AddHandle(const Handle<>& handle);
   // Says that a value of `bytes` bytes was copied into a block that came from AddBlock, for the
   // statistics.
   void CountCopy(size_t bytes);
@@ -204,6 +210,9 @@ class Decoder {
     if (!wanted.ok()) return InContext("the metadata", wanted.status());
     return wanted;
   }
+  // The handle that the peer's AddHandle gave this number. FAILED_PRECONDITION if there is none, and
+  // outside of a session.
+  absl::StatusOr<Handle<>> FindHandle(uint64_t number);
   // Counts parts of the metadata that become objects of their own, as payloads do: a few bytes of a
   // message must not make many of them. DATA_LOSS if they are more than the message has room for.
   absl::Status CountParts(uint64_t count);

@@ -21,6 +21,9 @@ inline constexpr size_t kMaxValueBytes = size_t{1} << 28;
 inline constexpr size_t kMaxCodecs = 4096;
 inline constexpr size_t kMaxCodecNameBytes = 255;
 
+// Handles that one message brings. They are a few bytes there, and an object each on arrival.
+inline constexpr size_t kMaxHandlesInMessage = size_t{1} << 18;
+
 }  // namespace slabpipe
 
 #endif  // SLABPIPE_CODEC_CODEC_LIMITS_H_

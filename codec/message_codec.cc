@@ -25,6 +25,11 @@ absl::Status TooDeep() {
       absl::StrCat("values are nested more than ", kMaxValueDepth, " deep"));
 }
 
+absl::Status NoHandles() {
+  return absl::FailedPreconditionError(
+      "handles exist in a session only: there is no worker here that keeps their objects");
+}
+
 // Counts a level of nesting for as long as it lives.
 class Level {
  public:
@@ -49,6 +54,8 @@ absl::Status Sizer::AddBuffer(const Buffer& buffer) {
 bool Sizer::CanRefer(const Buffer& buffer) const { return message_.CanRefer(buffer); }
 
 absl::Status Sizer::AddChild(AnyRef model) { return message_.PrepareModel(model); }
+
+absl::Status Sizer::AddHandle(const Handle<>& handle) { return message_.CheckHandle(handle); }
 
 // Encoder
 
@@ -85,6 +92,10 @@ absl::Status Encoder::AddBytes(absl::Span<const std::byte> bytes) {
 void Encoder::CountCopy(size_t bytes) {
   ++message_.copies_;
   message_.bytes_copied_ += bytes;
+}
+
+absl::StatusOr<uint64_t> Encoder::AddHandle(const Handle<>& handle) {
+  return message_.AddHandle(handle);
 }
 
 absl::Status Encoder::EncodeChild(AnyRef model, schemas::Payload::Builder payload) {
@@ -166,6 +177,11 @@ absl::StatusOr<Value> Decoder::ReadMetadataValue() const {
   return value;
 }
 
+absl::StatusOr<Handle<>> Decoder::FindHandle(uint64_t number) {
+  if (message_.handle_owner_ == nullptr) return NoHandles();
+  return message_.handle_owner_->Find(number);
+}
+
 absl::Status Decoder::CountBytes(uint64_t bytes) { return message_.AllowRead(bytes); }
 
 absl::Status Decoder::CountParts(uint64_t count) { return message_.CountPayloads(count); }
@@ -195,6 +211,24 @@ absl::Status MessageEncoder::PrepareModel(AnyRef model) {
 
 bool MessageEncoder::CanRefer(const Buffer& buffer) const {
   return buffer.block().has_value() && pool_.CanRefer(*buffer.block());
+}
+
+absl::Status MessageEncoder::CheckHandle(const Handle<>& handle) const {
+  return handle_owner_ == nullptr ? NoHandles() : handle_owner_->Check(handle);
+}
+
+absl::StatusOr<uint64_t> MessageEncoder::AddHandle(const Handle<>& handle) {
+  if (handle_owner_ == nullptr) return NoHandles();
+  const absl::StatusOr<uint64_t> number = handle_owner_->Send(handle);
+  if (!number.ok()) return number;
+  if (!handle_numbers_.insert(*number).second) {
+    handle_owner_->TakeBack(*number);
+    return number;
+  }
+  handles_.push_back({*number, handle});
+  if (handles_.size() <= kMaxHandlesInMessage) return number;
+  return absl::InvalidArgumentError(
+      absl::StrCat("a message has at most ", kMaxHandlesInMessage, " handles"));
 }
 
 absl::Status MessageEncoder::AddSize(size_t size_bytes) {
@@ -287,7 +321,10 @@ void MessageEncoder::Commit() {
 }
 
 MessageEncoder::~MessageEncoder() {
-  if (!committed_) codecs_.resize(known_codecs_);
+  if (!committed_) {
+    codecs_.resize(known_codecs_);
+    for (const SentHandle& sent : handles_) handle_owner_->TakeBack(sent.number);
+  }
   CloseSlab();
 }
 

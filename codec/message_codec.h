@@ -25,12 +25,15 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/container/inlined_vector.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "slabpipe/codec/binding.h"
 #include "slabpipe/codec/codec.h"
+#include "slabpipe/codec/handle.h"
+#include "slabpipe/codec/handle_owner.h"
 #include "slabpipe/codec/object.h"
 #include "slabpipe/codec/registry.h"
 #include "slabpipe/schemas/shm.capnp.h"
@@ -39,19 +42,27 @@
 
 namespace slabpipe {
 
+// A handle in a message, and what stands for it there.
+struct SentHandle {
+  uint64_t number;
+  Handle<> handle;
+};
+
 // Thread-compatible. Borrows the registry and the pool. One at a time for a pool: it has the pool's
 // slab open between OpenSlab and Finish.
 class MessageEncoder {
  public:
   // `known` are the codecs whose numbers the peer knows already; those that this message adds are
   // appended, and taken away again if it is not sent. Borrowed; null: none, for one message alone.
+  // `handles`, borrowed, too, is for those in the values; null: none can be sent.
   MessageEncoder(const CodecRegistry& registry, ShmPool& pool,
-                 std::vector<const Codec*>* known = nullptr)
+                 std::vector<const Codec*>* known = nullptr, HandleOwner* handles = nullptr)
       : registry_(registry),
         pool_(pool),
         memory_(pool),
         codecs_(known == nullptr ? own_codecs_ : *known),
-        known_codecs_(codecs_.size()) {}
+        known_codecs_(codecs_.size()),
+        handle_owner_(handles) {}
   ~MessageEncoder();
   MessageEncoder(const MessageEncoder&) = delete;
   MessageEncoder& operator=(const MessageEncoder&) = delete;
@@ -79,6 +90,8 @@ class MessageEncoder {
   // The same into the message's list, if there are any.
   void WriteNewCodecs(
       absl::FunctionRef<capnp::List<capnp::Text>::Builder(unsigned count)> init_list) const;
+  // Those in the values, each once.
+  const std::vector<SentHandle>& handles() const { return handles_; }
   // Step 5: the message is on its way. Otherwise the destructor takes back what it granted.
   void Commit();
 
@@ -95,6 +108,8 @@ class MessageEncoder {
   absl::StatusOr<uint16_t> CodecIndex(const Codec* codec);
   absl::Status AddSize(size_t size_bytes);
   bool CanRefer(const Buffer& buffer) const;
+  absl::Status CheckHandle(const Handle<>& handle) const;
+  absl::StatusOr<uint64_t> AddHandle(const Handle<>& handle);
   void CloseSlab();
 
   const CodecRegistry& registry_;
@@ -112,6 +127,9 @@ class MessageEncoder {
   bool committed_ = false;
   uint64_t copies_ = 0;  // of values into the slab
   uint64_t bytes_copied_ = 0;
+  HandleOwner* const handle_owner_;
+  std::vector<SentHandle> handles_;
+  absl::flat_hash_set<uint64_t> handle_numbers_;  // of these
 };
 
 // The codecs that a peer uses, by the numbers that it gave them. Immutable once shared.
@@ -129,16 +147,18 @@ struct PeerCodecs {
   absl::Status AddAll(const CodecRegistry& registry, capnp::List<capnp::Text>::Reader names);
 };
 
-// Thread-compatible. Borrows the registry and the memory.
+// Thread-compatible. Borrows the registry, the memory, and what handles are found by (null: none).
 class MessageDecoder {
  public:
   // The message's size in words bounds what it can make its reader do: a payload takes two words
   // and more.
   MessageDecoder(const CodecRegistry& registry, std::shared_ptr<const PeerCodecs> codecs,
-                 const IncomingMemory& memory, uint64_t message_words = uint64_t{1} << 23)
+                 const IncomingMemory& memory, uint64_t message_words = uint64_t{1} << 23,
+                 HandleOwner* handles = nullptr)
       : registry_(registry),
         codecs_(std::move(codecs)),
         memory_(memory),
+        handle_owner_(handles),
         max_payloads_(message_words / 2),
         to_copy_(2 * memory.segment_bytes()),
         to_read_(8 * memory.segment_bytes() + kFreeReadBytes) {}
@@ -164,6 +184,7 @@ class MessageDecoder {
   const CodecRegistry& registry_;
   const std::shared_ptr<const PeerCodecs> codecs_;
   const IncomingMemory& memory_;
+  HandleOwner* const handle_owner_;
   const uint64_t max_payloads_;
   uint64_t to_copy_;       // bytes of blocks that may yet be copied
   uint64_t to_read_;       // bytes of blocks that parts of values may yet point to

@@ -1,6 +1,7 @@
 #include "slabpipe/codec/models.h"
 
 #include "absl/strings/str_cat.h"
+#include "slabpipe/codec/handle.h"
 #include "slabpipe/codec/ndarray.h"
 
 namespace slabpipe {
@@ -22,6 +23,9 @@ std::string Describe(const Object& object) {
   }
   if (const DynamicVariant* variant = object.get<DynamicVariant>()) {
     return absl::StrCat("alternative ", variant->alternative, " of a variant");
+  }
+  if (const auto* handle = object.get<Handle<>>()) {
+    return absl::StrCat("a handle of ", handle->ToString());
   }
   return object.type().name();
 }

@@ -290,6 +290,13 @@ struct Table {
   }
 }
 
+struct Handle {
+  # Codec "handle": an object that stays in the worker.
+  number @0 :UInt64;
+  # To main: that of one of the message's handles (session.capnp, Message.handles), or of one that main still has. To the worker:
+  # of one that it has sent, and that main has not released.
+}
+
 struct CustomMetadata {
   # For codecs that bring no schema: any small data, and values that other codecs have encoded.
   value @0 :Value;

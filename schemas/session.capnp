@@ -31,8 +31,10 @@
 # it has not begun; otherwise when the function returns, which may ask. Request.timeout says when main will lose patience: a
 # function that asks is told then, without a message.
 #
-# Handles. An object that stays in the worker has a number, which is never used again in one worker. Main says in
-# `releasedHandles`, with any message, which it needs no more, once for each time that it was sent.
+# Handles. An object that stays in the worker has a number above 0, which is never used again in one worker. A message that
+# has such an object in its values, any number of times, names it once in `handles`; that counts as sent once. Main says in
+# `releasedHandles`, with any message, which it needs no more, once for each time that it was sent; not before the requests that
+# have it among their arguments are answered. The worker keeps the object until it has been released as often as sent.
 #
 # Versions. `Hello.protocolVersion` and `Welcome.protocolVersion` are one number: it changes when old and new can not
 # understand each other. A worker that can't speak main's version says so in `Welcome.refusal` and exits; main reports
@@ -88,6 +90,18 @@ struct Message {
 
   releasedHandles @12 :List(UInt64);
   # Main to worker, once ready: these objects may go, each once for each time that it stands here.
+  handles @16 :List(HandleGrant);
+  # Worker to main, once ready: the objects that stay in the worker and that this message's values have handles of, each once.
+  # At most 262,144.
+}
+
+struct HandleGrant {
+  number @0 :UInt64;
+  # Above 0.
+  type @1 :Text;
+  # A readable name, for people.
+  text @2 :Text;
+  # For people, too; at most 16,384 bytes. What is longer main cuts.
 }
 
 struct Hello {

@@ -76,6 +76,7 @@
 #include "slabpipe/codec/registry.h"
 #include "slabpipe/codec/testing/conformance_checks.h"
 #include "slabpipe/codec/testing/loopback.h"
+#include "slabpipe/codec/testing/loopback_handles.h"
 #include "slabpipe/transport/shm_pool.h"
 
 namespace slabpipe::codec_testing {
@@ -206,7 +207,8 @@ absl::Status Conformance<T>::Run() const {
                                     .copies = copies,
                                     .echo_copies = echo_copies,
                                     .max_corruptions = max_corruptions,
-                                    .trace = trace};
+                                    .trace = trace,
+                                    .handles = std::make_shared<LoopbackHandles>()};
   spec.make_items = [this](ShmPool& sender) -> absl::StatusOr<internal::Items> {
     internal::Items items;
     if constexpr (std::copy_constructible<T>) {

@@ -13,6 +13,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "slabpipe/codec/handle_owner.h"
 #include "slabpipe/codec/object.h"
 #include "slabpipe/codec/registry.h"
 #include "slabpipe/codec/testing/loopback.h"
@@ -39,6 +40,7 @@ struct ConformanceSpec {
   std::optional<uint64_t> echo_copies;
   size_t max_corruptions;
   std::function<void(const std::string& step)> trace;
+  std::shared_ptr<HandleOwner> handles;  // of both sides
 };
 
 // All checks; returns what Conformance::Run does.

@@ -59,7 +59,7 @@ std::string Usage::Against(const Usage& expected) const {
 // Nothing of this is committed: what Finish has granted is taken back at the end.
 absl::StatusOr<std::string> Scratch::Encode(const Item& item) {
   peer_.pool().Clear();
-  MessageEncoder encoder(peer_.registry(), peer_.pool());
+  MessageEncoder encoder(peer_.registry(), peer_.pool(), nullptr, handles_.get());
   const OutgoingValue value = item.outgoing();
   if (absl::Status status = value.Prepare(encoder); !status.ok()) return status;
   if (absl::Status status = encoder.OpenSlab(); !status.ok()) return status;
@@ -108,7 +108,10 @@ Link::Link(const ConformanceSpec& spec, Direction direction)
       sender_prefix_(direction == Direction::kFromMain ? "m." : "w."),
       receiver_prefix_(direction == Direction::kFromMain ? "w." : "m."),
       sender_(std::make_unique<Peer>(sender_prefix_, receiver_prefix_, spec.registry())),
-      receiver_(std::make_unique<Peer>(receiver_prefix_, sender_prefix_, spec.registry())) {}
+      receiver_(std::make_unique<Peer>(receiver_prefix_, sender_prefix_, spec.registry())) {
+  sender_->UseHandles(spec.handles);
+  receiver_->UseHandles(spec.handles);
+}
 
 absl::StatusOr<std::unique_ptr<Link>> Link::Create(const ConformanceSpec& spec,
                                                    Direction direction) {

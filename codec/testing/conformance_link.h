@@ -37,13 +37,15 @@ struct Usage {
 // Encodes values for nobody: into memory that no value lies in, so that everything is copied.
 class Scratch {
  public:
-  explicit Scratch(const ConformanceSpec& spec) : peer_("x.", "y.", spec.registry()) {}
+  explicit Scratch(const ConformanceSpec& spec)
+      : peer_("x.", "y.", spec.registry()), handles_(spec.handles) {}
 
   // All that encoding it gives: the payload's words and the blocks' bytes.
   absl::StatusOr<std::string> Encode(const Item& item);
 
  private:
   Peer peer_;
+  const std::shared_ptr<HandleOwner> handles_;
 };
 
 // Borrows the spec.

@@ -61,7 +61,8 @@ Peer::Peer(const std::string& prefix, const std::string& peer_prefix, CodecRegis
 absl::StatusOr<std::unique_ptr<Letter>> Peer::WriteValues(absl::Span<const OutgoingValue> values) {
   pool_.Clear();
   auto letter = std::make_unique<Letter>();
-  MessageEncoder encoder(registry_, pool_, names_codecs_once_ ? &sent_codecs_ : nullptr);
+  MessageEncoder encoder(registry_, pool_, names_codecs_once_ ? &sent_codecs_ : nullptr,
+                         handles_.get());
   for (const OutgoingValue& value : values) {
     if (absl::Status status = value.Prepare(encoder); !status.ok()) return status;
   }
@@ -116,7 +117,7 @@ absl::Status Peer::Decode(IncomingMessage& message, std::vector<Object>& objects
   if (names_codecs_once_) peer_codecs_ = *codecs;
   if (!root.isRequest()) return absl::DataLossError("the message is no request");
   MessageDecoder decoder(registry_, std::move(codecs), *memory,
-                         message.size_bytes() / sizeof(capnp::word));
+                         message.size_bytes() / sizeof(capnp::word), handles_.get());
   for (const auto argument : root.getRequest().getArguments()) {
     absl::StatusOr<Object> object = decoder.Decode(argument.getPayload());
     if (!object.ok()) return object.status();

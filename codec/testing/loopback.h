@@ -20,11 +20,13 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "slabpipe/codec/handle_owner.h"
 #include "slabpipe/codec/message_codec.h"
 #include "slabpipe/codec/object.h"
 #include "slabpipe/codec/registry.h"
@@ -107,6 +109,8 @@ class Peer {
 
   ShmPool& pool() { return pool_; }
   CodecRegistry& registry() { return registry_; }
+  // For values with handles (loopback_handles.h). Without it they can't be written, or read.
+  void UseHandles(std::shared_ptr<HandleOwner> handles) { handles_ = std::move(handles); }
   // From now on codecs are named as on a connection: each by the first message that uses it. All
   // letters must then be read, in order. Otherwise each letter names its own.
   void NameCodecsOnce() { names_codecs_once_ = true; }
@@ -135,6 +139,7 @@ class Peer {
 
   CodecRegistry registry_;
   ShmPool pool_;
+  std::shared_ptr<HandleOwner> handles_;  // may be null
   bool names_codecs_once_ = false;
   std::vector<const Codec*> sent_codecs_;
   PeerCodecs peer_codecs_;

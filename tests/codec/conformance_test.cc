@@ -5,6 +5,7 @@
 #include <complex>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -20,9 +21,11 @@
 #include "slabpipe/codec/column_builder.h"
 #include "slabpipe/codec/dataset.h"
 #include "slabpipe/codec/fixed_width.h"
+#include "slabpipe/codec/handle.h"
 #include "slabpipe/codec/record.h"
 #include "slabpipe/codec/shared_array.h"
 #include "slabpipe/codec/table.h"
+#include "slabpipe/codec/testing/loopback_handles.h"
 #include "slabpipe/tests/codec/test_arrays.h"
 #include "slabpipe/tests/codec/test_tables.h"
 #include "slabpipe/tests/testing/status_matchers.h"
@@ -32,6 +35,7 @@ namespace slabpipe::tests {
 namespace {
 
 using ::slabpipe::codec_testing::Conformance;
+using ::slabpipe::codec_testing::LoopbackHandles;
 using ::slabpipe::codec_testing::Peer;
 
 // Arrays: private ones are copied once; what lies in shared memory is not.
@@ -372,6 +376,7 @@ Conformance<Column> Columns() {
 template <typename T>
 void AddCodecs(const Conformance<T>& conformance, std::set<std::string>& names) {
   Peer peer("m.", "w.", conformance.registry());
+  peer.UseHandles(std::make_shared<LoopbackHandles>());
   std::vector<T> values = conformance.values;
   if (conformance.make_values) values = *conformance.make_values(peer.pool());
   for (const T& value : values) {
@@ -379,6 +384,20 @@ void AddCodecs(const Conformance<T>& conformance, std::set<std::string>& names) 
     ASSERT_THAT(letter, IsOk());
     for (const auto name : (*letter)->root().getCodecs()) names.insert(name.cStr());
   }
+}
+
+struct Kept {
+  int value = 0;
+};
+
+Conformance<std::vector<Handle<Kept>>> Handles() {
+  Conformance<std::vector<Handle<Kept>>> conformance;
+  const Handle<Kept> first(std::make_shared<Kept>(), "the first");
+  const Handle<Kept> second(std::make_shared<Kept>(), "the second");
+  conformance.values = {{}, {first}, {second, first, second}};
+  conformance.copies = 0;
+  conformance.echo_copies = 0;
+  return conformance;
 }
 
 class ConformanceTest : public ::testing::Test {
@@ -430,6 +449,8 @@ TEST_F(ConformanceTest, SharedTablesConformWithoutACopy) {
 }
 TEST_F(ConformanceTest, ColumnsConform) { EXPECT_THAT(Columns().Run(), IsOk()); }
 
+TEST_F(ConformanceTest, HandlesConform) { EXPECT_THAT(Handles().Run(), IsOk()); }
+
 TEST_F(ConformanceTest, EveryBuiltInCodecIsCoveredHere) {
   std::set<std::string> covered;
   AddCodecs(SharedArrays<double>(), covered);
@@ -441,6 +462,7 @@ TEST_F(ConformanceTest, EveryBuiltInCodecIsCoveredHere) {
   AddCodecs(Datasets(), covered);
   AddCodecs(Tables(), covered);
   AddCodecs(Columns(), covered);
+  AddCodecs(Handles(), covered);
   EXPECT_THAT(covered, ::testing::UnorderedElementsAreArray(BuiltInCodecs().names()));
 }
 

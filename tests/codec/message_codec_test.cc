@@ -337,7 +337,7 @@ TEST_F(MessageCodecTest, ACodecThatIsNotRegisteredIsRefused) {
                       }),
         StatusIs(absl::StatusCode::kFailedPrecondition,
                  HasSubstr("ndarray, record, sequence, map, variant, dataset, table, column, "
-                           "value")));
+                           "handle, value")));
   }
   for (const std::string& name : {std::string(""), std::string(100'000, 'n')}) {
     EXPECT_THAT(ReadCorrupted(numbers_,

@@ -87,13 +87,13 @@ TEST(RegistryTest, ANameHasOneTo255Bytes) {
 TEST(RegistryTest, Behaviour6AnUnknownNameIsAnErrorThatListsTheKnownOnes) {
   const CodecRegistry registry = BuiltInCodecs();
   EXPECT_THAT(registry.names(), ElementsAre("ndarray", "record", "sequence", "map", "variant",
-                                            "dataset", "table", "column", "value"));
+                                            "dataset", "table", "column", "handle", "value"));
   EXPECT_THAT(
       registry.Find("pickle"),
       StatusIs(absl::StatusCode::kFailedPrecondition,
                AllOf(HasSubstr("'pickle'"),
                      HasSubstr("ndarray, record, sequence, map, variant, dataset, table, column, "
-                               "value"))));
+                               "handle, value"))));
   for (const std::string& name : registry.names()) {
     absl::StatusOr<const Codec*> codec = registry.Find(name);
     ASSERT_THAT(codec, IsOk());
