@@ -21,10 +21,21 @@ absl::Status Channel::Send(absl::FunctionRef<void(schemas::Message::Builder)> fi
   auto root = builder.initRoot<schemas::Message>();
   fill(root);
   OutgoingMemory memory(pool_);
+  WriteHandles({}, root);
   memory.Write([&] { return root.initMemory(); }, descriptors);
   absl::Status sent = pipe_->Send(builder, descriptors, wait);
   if (sent.ok()) memory.Commit();
+  FinishHandles(sent.ok());
   return sent;
+}
+
+void Channel::WriteHandles(absl::Span<const SentHandle> handles,
+                           schemas::Message::Builder message) {
+  if (handles_ != nullptr) handles_->Write(handles, message);
+}
+
+void Channel::FinishHandles(bool sent) {
+  if (handles_ != nullptr) handles_->Finish(sent);
 }
 
 // For the next message, if one of `words` did not fit. REQUIRES: the turn, and no builder.
@@ -45,6 +56,11 @@ absl::StatusOr<std::unique_ptr<Received>> Channel::Receive(const Wait& wait) {
         IncomingMemory::Accept(root.getMemory(), received->message.descriptors(), pool_);
     if (!memory.ok()) return memory.status();
     received->memory = *std::move(memory);
+    if (handles_ != nullptr) {
+      absl::StatusOr<std::vector<Handle<>>> handles = handles_->Accept(root);
+      if (!handles.ok()) return handles.status();
+      received->handles = *std::move(handles);
+    }
     return root.hasCodecs() ? AddPeerCodecs(root) : absl::OkStatus();
   });
   if (!accepted.ok()) return accepted;
@@ -62,7 +78,7 @@ absl::Status Channel::AddPeerCodecs(schemas::Message::Reader message) {
 
 MessageDecoder Channel::MakeDecoder(const Received& received) const {
   return MessageDecoder(codecs_, received.codecs, received.memory,
-                        received.message.size_bytes() / sizeof(capnp::word));
+                        received.message.size_bytes() / sizeof(capnp::word), handles_.get());
 }
 
 absl::Status Channel::TakeTurn(const Wait& wait) {
@@ -73,6 +89,7 @@ absl::Status Channel::TakeTurn(const Wait& wait) {
 }
 
 ValueMessage::~ValueMessage() {
+  if (finished_ && !sent_) channel_.FinishHandles(false);
   encoder_.reset();
   if (builder_.has_value()) {
     const size_t words = builder_->sizeInWords();
@@ -89,7 +106,8 @@ absl::Status ValueMessage::Begin(const Wait& wait) {
   auto& scratch = channel_.scratch_;
   builder_.emplace(kj::ArrayPtr<capnp::word>(scratch.data(), scratch.size()));
   root_ = builder_->initRoot<schemas::Message>();
-  encoder_.emplace(channel_.codecs_, channel_.pool_, &channel_.sent_codecs_);
+  encoder_.emplace(channel_.codecs_, channel_.pool_, &channel_.sent_codecs_,
+                   channel_.handles_.get());
   return absl::OkStatus();
 }
 
@@ -104,10 +122,14 @@ absl::Status ValueMessage::Encode(AnyRef model, schemas::Payload::Builder payloa
 absl::Status ValueMessage::Send(const Wait& wait) {
   if (!std::exchange(finished_, true)) {
     encoder_->WriteNewCodecs([&](unsigned count) { return root_.initCodecs(count); });
+    channel_.WriteHandles(encoder_->handles(), root_);
     encoder_->Finish([this] { return root_.initMemory(); }, descriptors_);
   }
   absl::Status sent = channel_.pipe_->Send(*builder_, descriptors_, wait);
-  if (sent.ok()) encoder_->Commit();
+  if (!sent.ok()) return sent;
+  encoder_->Commit();
+  channel_.FinishHandles(true);
+  sent_ = true;
   return sent;
 }
 

@@ -26,6 +26,7 @@
 #include "slabpipe/codec/registry.h"
 #include "slabpipe/schemas/session.capnp.h"
 #include "slabpipe/session/argument.h"
+#include "slabpipe/session/handle_port.h"
 #include "slabpipe/transport/message_memory.h"
 #include "slabpipe/transport/message_pipe.h"
 #include "slabpipe/transport/shm_pool.h"
@@ -37,6 +38,7 @@ struct Received {
   IncomingMessage message;
   IncomingMemory memory;
   std::shared_ptr<const PeerCodecs> codecs;
+  std::vector<Handle<>> handles;  // that came with it
 
   schemas::Message::Reader root;  // of `message`; to be read inside CatchKj
 };
@@ -51,6 +53,9 @@ class Channel {
         codecs_(codecs),
         peer_codecs_(std::make_shared<const PeerCodecs>()) {}
 
+  // For the handles in values. Before the first message. Without it, there can be none.
+  void UseHandles(std::shared_ptr<HandlePort> handles) { handles_ = std::move(handles); }
+
   // A message without values; `fill` writes what it is. `descriptors` go along, before those of
   // segments.
   absl::Status Send(absl::FunctionRef<void(schemas::Message::Builder)> fill, const Wait& wait,
@@ -62,12 +67,20 @@ class Channel {
   // Decodes the payloads of a received message. Borrows it.
   MessageDecoder MakeDecoder(const Received& received) const;
 
+  // As HandlePort's.
+  void DestroyReleased() {
+    if (handles_ != nullptr) handles_->DestroyReleased();
+  }
+
   ShmPool& pool() const { return pool_; }
   const CodecRegistry& codecs() const { return codecs_; }
   MessagePipe& pipe() const { return *pipe_; }
 
   // Nothing is sent any more: UNAVAILABLE. Returns at once; what is being sent is not interrupted.
-  void Close() { closed_ = true; }
+  void Close() {
+    closed_ = true;
+    if (handles_ != nullptr) handles_->End();
+  }
 
  private:
   friend class ValueMessage;
@@ -76,7 +89,10 @@ class Channel {
   const CodecRegistry& codecs_;
   absl::Status TakeTurn(const Wait& wait);
   absl::Status AddPeerCodecs(schemas::Message::Reader message);
+  void WriteHandles(absl::Span<const SentHandle> handles, schemas::Message::Builder message);
+  void FinishHandles(bool sent);
   std::atomic<bool> closed_ = false;
+  std::shared_ptr<HandlePort> handles_;  // may be null
 
   static constexpr size_t kLeastScratchWords = 512;
   static constexpr size_t kMostScratchWords = size_t{1} << 17;
@@ -118,7 +134,8 @@ class ValueMessage {
  private:
   Channel& channel_;
   bool has_turn_ = false;
-  bool finished_ = false;         // the tables are written
+  bool finished_ = false;  // the tables are written
+  bool sent_ = false;
   std::vector<int> descriptors_;  // that go along
   // Both gone before the turn is.
   std::optional<MessageEncoder> encoder_;
