@@ -68,6 +68,7 @@ class Channel {
   MessageDecoder MakeDecoder(const Received& received) const;
 
   // As HandlePort's.
+  bool has_released() const { return handles_ != nullptr && handles_->has_released(); }
   void DestroyReleased() {
     if (handles_ != nullptr) handles_->DestroyReleased();
   }

@@ -131,7 +131,10 @@ Connection::Connection(const ConnectionOptions& options, Parts parts, std::share
       channel_(std::make_unique<Channel>(std::move(parts.pipe), *pool_, *codecs_)),
       router_(
           *channel_, [this](const Received& event) { return PassOn(event); },
-          *std::move(parts.interrupt), *std::move(parts.poke)) {
+          *std::move(parts.interrupt), *std::move(parts.poke)),
+      handle_releaser_([this] { ReleaseHandles(Deadline::Never()).IgnoreError(); }) {
+  handles_ = RemoteHandles::Create(process_.pid(), handle_releaser_.alarm());
+  channel_->UseHandles(handles_);
   output_->set_calls(&router_.history());
 }
 
@@ -317,6 +320,17 @@ absl::Status Connection::Ping(Deadline deadline) {
     }
   }
   return over().ok() ? status : Lost("it was being pinged", 0).status;
+}
+
+absl::Status Connection::ReleaseHandles(Deadline deadline) {
+  while (handles_->pending() > 0) {
+    absl::Status sent = channel_->Send([](schemas::Message::Builder root) { root.setLeases(); },
+                                       router_.SendWait(deadline));
+    if (sent.ok()) continue;
+    NoteFailedSend();
+    return sent;
+  }
+  return over();
 }
 
 absl::Status Connection::Shutdown(absl::Duration grace) {

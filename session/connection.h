@@ -28,9 +28,11 @@
 #include "slabpipe/session/call_options.h"
 #include "slabpipe/session/channel.h"
 #include "slabpipe/session/child_process.h"
+#include "slabpipe/session/handle_releaser.h"
 #include "slabpipe/session/handshake.h"
 #include "slabpipe/session/log_queue.h"
 #include "slabpipe/session/output_reader.h"
+#include "slabpipe/session/remote_handles.h"
 #include "slabpipe/session/reply_router.h"
 #include "slabpipe/session/target.h"
 #include "slabpipe/session/worker_end.h"
@@ -108,6 +110,8 @@ class Connection {
             uint64_t call = 0);
 
   absl::Status Ping(Deadline deadline);
+  // Sends the releases of all handles that have been dropped.
+  absl::Status ReleaseHandles(Deadline deadline);
   // Asks the worker to go, waits, kills it if it does not in time (DEADLINE_EXCEEDED). Calls that
   // are waiting get their answers or, in the end, an error.
   absl::Status Shutdown(absl::Duration grace);
@@ -123,6 +127,8 @@ class Connection {
   pid_t pid() const { return process_.pid(); }
   const MessagePipe& pipe() const { return channel_->pipe(); }
   WorkerHealth Health() const;
+  // Objects that main has handles of.
+  size_t handle_count() const { return handles_->size(); }
   // Why nothing can be called any more; OK while it can.
   absl::Status over() const { return router_.over(); }
   // Whether it was this side that ended it, or is about to: by Shutdown or Kill.
@@ -172,6 +178,10 @@ class Connection {
 
   mutable std::mutex end_mutex_;  // guards the next
   std::optional<WorkerEnd> end_;
+
+  std::shared_ptr<RemoteHandles> handles_;
+  // Its thread sends: it ends before all else does.
+  HandleReleaser handle_releaser_;
 };
 
 }  // namespace slabpipe

@@ -3,7 +3,8 @@
 //   Function f = MakeFunction([](const NdArray<const double>& x, int power) { return ...; });
 //
 // Parameters are taken by value or as const T&, where T is anything that a codec decodes;
-// absl::string_view works, too. The result is void, T, absl::Status, or absl::StatusOr<T>. What
+// absl::string_view works, too; T& that is not const is an object which stays in the worker, and the
+// argument a handle of it (codec/handle.h): so methods are made. The result is void, T, absl::Status, or absl::StatusOr<T>. What
 // arrives may only be read: an array parameter is an NdArray<const T>. Two kinds of parameters are
 // no arguments, and may stand anywhere: CallContext& (who calls, and whether still) and
 // ResultWriter<T>&, for a function that yields many results (its own is void or absl::Status then).
@@ -27,6 +28,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "slabpipe/codec/binding.h"
+#include "slabpipe/codec/handle.h"
 #include "slabpipe/codec/object.h"
 #include "slabpipe/session/argument.h"
 #include "slabpipe/session/call_context.h"
@@ -66,8 +68,6 @@ struct IsStatusOr<absl::StatusOr<T>> : std::true_type {
 template <typename P>
 struct ParameterOf {
   using Plain = std::remove_cvref_t<P>;
-  static_assert(!std::is_lvalue_reference_v<P> || std::is_const_v<std::remove_reference_t<P>>,
-                "a worker's function takes its arguments by value or as const T&");
   using Stored = std::conditional_t<std::is_same_v<Plain, absl::string_view>, std::string, Plain>;
   using Held = Decoded<Stored>;
 
@@ -78,6 +78,14 @@ struct ParameterOf {
       return *held;
     }
   }
+};
+
+// An object that stays in the worker.
+template <typename T>
+requires(!std::is_const_v<T>) struct ParameterOf<T&> {
+  using Stored = Handle<T>;
+  using Held = Handle<T>;
+  static T& Get(const Held& held) { return *held; }
 };
 
 // Parameters that are no arguments.
@@ -151,7 +159,7 @@ class HeldParameter {
                 absl::Span<const std::string> names)
       : held_(ConvertArgument<P>(arguments[index], index, names)) {}
   absl::Status status() const { return held_.status(); }
-  const typename ParameterOf<P>::Stored& Get() { return ParameterOf<P>::Get(*held_); }
+  decltype(auto) Get() { return ParameterOf<P>::Get(*held_); }
 
  private:
   absl::StatusOr<typename ParameterOf<P>::Held> held_;

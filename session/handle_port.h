@@ -27,8 +27,10 @@ class HandlePort : public HandleOwner {
   virtual void Write(absl::Span<const SentHandle> handles, schemas::Message::Builder message) = 0;
   // That message was sent, or was not.
   virtual void Finish(bool sent) = 0;
+  // Whether there is something for DestroyReleased to do. Cheap.
+  virtual bool has_released() const { return false; }
   // Drops the objects that the peer has released. Runs their destructors, which are the user's code:
-  // call it where that may run, between messages. Cheap if there are none.
+  // call it where that may run, between messages.
   virtual void DestroyReleased() {}
   // The connection is over.
   virtual void End() {}

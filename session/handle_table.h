@@ -45,6 +45,7 @@ class HandleTable : public HandlePort {
   absl::StatusOr<std::vector<Handle<>>> Accept(schemas::Message::Reader message) override;
   void Write(absl::Span<const SentHandle> handles, schemas::Message::Builder message) override;
   void Finish(bool) override {}
+  bool has_released() const override { return any_released_; }
   void DestroyReleased() override;
 
   // Objects that main may ask for.

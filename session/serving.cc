@@ -86,6 +86,12 @@ std::unique_ptr<ServedRequest> Serving::Next() {
   std::unique_lock<std::mutex> lock(mutex_);
   while (true) {
     if (!end_.ok()) return nullptr;
+    if (channel_.has_released()) {
+      lock.unlock();
+      channel_.DestroyReleased();
+      lock.lock();
+      continue;
+    }
     if (!queue_.empty()) {
       std::unique_ptr<ServedRequest> request = std::move(queue_.front());
       queue_.pop_front();

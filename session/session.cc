@@ -45,6 +45,9 @@ ObjectStream Session::StreamObjects(const CallOptions& options, absl::string_vie
 }
 
 absl::Status Session::Ping(absl::Duration timeout) { return core_->Ping(timeout); }
+absl::Status Session::ReleaseHandles(absl::Duration timeout) {
+  return core_->ReleaseHandles(timeout);
+}
 absl::Status Session::Shutdown(absl::Duration grace) { return core_->Shutdown(grace); }
 
 absl::Status Session::FlushLogs(absl::Duration timeout) {

@@ -47,6 +47,7 @@
 #include "absl/types/span.h"
 #include "slabpipe/codec/binding.h"
 #include "slabpipe/codec/dataset.h"
+#include "slabpipe/codec/handle.h"
 #include "slabpipe/codec/ndarray.h"
 #include "slabpipe/codec/record.h"
 #include "slabpipe/codec/registry.h"
@@ -134,6 +135,11 @@ class Session {
   // Whether the worker answers. It does so after what it is running. The errors are those of a
   // call.
   absl::Status Ping(absl::Duration timeout);
+
+  // The worker frees an object when main has dropped the last copy of its handle. It hears of that
+  // with the next message; when many have been dropped, soon; or at once by this. The errors are
+  // those of a call.
+  absl::Status ReleaseHandles(absl::Duration timeout = absl::InfiniteDuration());
 
   // Asks the worker to go, waits at most `grace` for it to finish what it runs, and kills it then
   // (DEADLINE_EXCEEDED). Calls that are waiting get their answers, or an error at the end of the

@@ -165,6 +165,14 @@ ObjectStream SessionCore::Stream(const CallOptions& options, absl::string_view t
                       });
 }
 
+absl::Status SessionCore::ReleaseHandles(absl::Duration timeout) {
+  const Deadline deadline = Deadline::After(timeout);
+  absl::StatusOr<std::shared_ptr<Connection>> connection = RunningConnection(deadline);
+  if (!connection.ok()) return connection.status();
+  absl::Status status = (*connection)->ReleaseHandles(deadline);
+  return status.ok() ? status : Recover(*connection, status, deadline);
+}
+
 absl::Status SessionCore::Ping(absl::Duration timeout) {
   const Deadline deadline = Deadline::After(timeout);
   absl::StatusOr<std::shared_ptr<Connection>> connection = RunningConnection(deadline);
@@ -359,6 +367,7 @@ SessionStats SessionCore::stats() const {
                         .repeats = repeats_,
                         .restarts = workers_ > 0 ? workers_ - 1 : 0};
   if (connection_ != nullptr) {
+    stats.handles = connection_->handle_count();
     stats.messages_sent = connection_->pipe().messages_sent();
     stats.message_bytes_sent = connection_->pipe().bytes_sent();
   }

@@ -48,6 +48,7 @@ class SessionCore : public std::enable_shared_from_this<SessionCore> {
   absl::Status StartLogs();
   absl::Status FlushLogs(Deadline deadline);
   absl::Status Ping(absl::Duration timeout);
+  absl::Status ReleaseHandles(absl::Duration timeout);
   absl::Status Shutdown(absl::Duration grace);
   absl::Status Restart(std::optional<EnvironmentChanges> environment);
 

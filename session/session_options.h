@@ -56,6 +56,8 @@ struct SessionStats {
   uint64_t calls = 0;     // begun
   uint64_t repeats = 0;   // calls that were sent once more, to a new worker
   uint64_t restarts = 0;  // workers started after the first
+  // Objects in the worker that runs now, of which main has handles.
+  size_t handles = 0;
   // Sent to the worker that runs now: messages, and their size without what lies in shared memory.
   uint64_t messages_sent = 0;
   uint64_t message_bytes_sent = 0;

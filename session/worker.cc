@@ -18,6 +18,7 @@
 #include "slabpipe/session/channel.h"
 #include "slabpipe/session/crash_handler.h"
 #include "slabpipe/session/guardian.h"
+#include "slabpipe/session/handle_table.h"
 #include "slabpipe/session/handshake.h"
 #include "slabpipe/session/serving.h"
 #include "slabpipe/transport/kj_boundary.h"
@@ -62,6 +63,7 @@ class Worker::Server {
   int Serve(int threads);
   SharedMemory memory() { return greeted_ ? SharedMemory(*pool_) : SharedMemory(); }
   bool Log(LogSeverity severity, absl::string_view text);
+  HandleTable& handles() const { return *handles_; }
   ShmPoolStats pool_stats() const { return greeted_ ? pool_->stats() : ShmPoolStats(); }
 
  private:
@@ -71,6 +73,7 @@ class Worker::Server {
   Worker& worker_;
   UniqueFd socket_;
   std::unique_ptr<ShmPool> pool_;
+  const std::shared_ptr<HandleTable> handles_ = std::make_shared<HandleTable>();
   std::unique_ptr<Channel> channel_;
   std::unique_ptr<Serving> serving_;
   std::optional<Cancellation> stop_;
@@ -120,6 +123,7 @@ absl::Status Worker::Server::Greet() {
       ShmPoolOptions{.prefix = hello->worker_prefix, .peer_prefix = hello->main_prefix},
       MakeSegmentProvider(hello->segments));
   channel_ = std::make_unique<Channel>(std::move(pipe), *pool_, worker_.codecs_);
+  channel_->UseHandles(handles_);
   serving_ = std::make_unique<Serving>(*channel_, worker_.targets_, ring_pipe.own_vitals(), *stop_);
   for (const Target* target : worker_.targets_.all()) welcome.targets.push_back(target->info());
   absl::Status sent = channel_->Send(
@@ -204,6 +208,12 @@ absl::StatusOr<AnyNdArray> Worker::NewAnyArray(ElementType type, absl::Span<cons
 }
 
 SharedMemory Worker::memory() { return server_->memory(); }
+
+size_t Worker::handle_count() const { return server_->handles().size(); }
+
+void Worker::set_max_handles(size_t max_handles) {
+  server_->handles().set_max_handles(max_handles);
+}
 
 ShmPoolStats Worker::pool_stats() const { return server_->pool_stats(); }
 

@@ -29,6 +29,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "slabpipe/codec/handle.h"
 #include "slabpipe/codec/ndarray.h"
 #include "slabpipe/codec/registry.h"
 #include "slabpipe/codec/shared_array.h"
@@ -91,6 +92,11 @@ class Worker {
 
   // As Session::memory. FAILED_PRECONDITION before Serve.
   SharedMemory memory();
+
+  // Objects that main has handles of; how many there may be at most (1,000,000 unless set): a
+  // function that returns one more fails with RESOURCE_EXHAUSTED. From any thread.
+  size_t handle_count() const;
+  void set_max_handles(size_t max_handles);
 
   // Of this side's shared memory. All zero before Serve.
   ShmPoolStats pool_stats() const;
