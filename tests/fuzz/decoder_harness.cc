@@ -118,7 +118,7 @@ absl::StatusOr<Object> DecoderHarness::Decode(IncomingMessage& message,
       return absl::OkStatus();
     }
     MessageDecoder decoder(registry_, peer_codecs_, memory,
-                           message.size_bytes() / sizeof(capnp::word));
+                           message.size_bytes() / sizeof(capnp::word), &handles_);
     object = decoder.Decode(payload);
     return absl::OkStatus();
   });
@@ -147,7 +147,7 @@ void DecoderHarness::Use(const Object& object, const DecoderInput& input) {
 // By reference where that is possible. It is not sent: what it granted is taken back.
 void DecoderHarness::SendBack(const Object& object) {
   capnp::MallocMessageBuilder builder;
-  MessageEncoder encoder(registry_, pool_);
+  MessageEncoder encoder(registry_, pool_, nullptr, &handles_);
   std::vector<int> descriptors;
   const absl::Status written = CatchKjBuilding([&] {
     absl::Status status = encoder.Prepare(object);

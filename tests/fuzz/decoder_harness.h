@@ -26,6 +26,7 @@
 #include "slabpipe/codec/message_codec.h"
 #include "slabpipe/codec/registry.h"
 #include "slabpipe/tests/fuzz/decoder_input.h"
+#include "slabpipe/tests/fuzz/fuzzed_handles.h"
 #include "slabpipe/tests/fuzz/hostile_slab.h"
 #include "slabpipe/tests/fuzz/resender.h"
 #include "slabpipe/transport/message_memory.h"
@@ -55,6 +56,7 @@ class DecoderHarness {
   std::shared_ptr<const PeerCodecs> peer_codecs_;
   uint16_t codec_number_ = 0;
   ShmPool pool_;
+  FuzzedHandles handles_;
   HostileSlab slab_;
   Resender resender_;
   std::vector<Block> blocks_;  // of the input's refs, those with bytes, while it is decoded

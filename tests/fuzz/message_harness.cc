@@ -15,6 +15,7 @@
 #include "slabpipe/session/error_wire.h"
 #include "slabpipe/session/handshake.h"
 #include "slabpipe/session/remote_error.h"
+#include "slabpipe/session/remote_handles.h"
 #include "slabpipe/tests/fuzz/check.h"
 #include "slabpipe/tests/fuzz/message_input.h"
 #include "slabpipe/tests/fuzz/peer_objects.h"
@@ -72,7 +73,8 @@ class MessageHarness::Connection {
   std::vector<Object> TakeObjects() { return std::move(objects_); }
 
  private:
-  absl::Status Accept(IncomingMessage& message, IncomingMemory& memory);
+  absl::Status Accept(IncomingMessage& message, IncomingMemory& memory,
+                      std::vector<Handle<>>& handles);
   absl::Status ReadContent(schemas::Message::Reader root, MessageDecoder& decoder);
   absl::Status ReadArguments(schemas::Request::Reader request, MessageDecoder& decoder);
   absl::Status ReadResponse(schemas::Response::Reader response, MessageDecoder& decoder);
@@ -83,6 +85,7 @@ class MessageHarness::Connection {
   ShmPool pool_;
   Block own_;
   PeerObjects peer_objects_;
+  const std::shared_ptr<RemoteHandles> handles_ = RemoteHandles::Create(::getpid());
   std::shared_ptr<const PeerCodecs> peer_codecs_ = std::make_shared<PeerCodecs>();
   std::vector<const Codec*> sent_codecs_;
   std::vector<Object> objects_;
@@ -96,9 +99,11 @@ absl::Status MessageHarness::Connection::Read(const MessageInput::Message& in) {
   if (!status.ok()) return status;
   {
     IncomingMemory memory;
-    status = CatchKj([&] { return Accept(message, memory); });
+    std::vector<Handle<>> handles;
+    status = CatchKj([&] { return Accept(message, memory, handles); });
     if (!status.ok()) return status;
-    MessageDecoder decoder(registry_, peer_codecs_, memory, in.words.size() / sizeof(capnp::word));
+    MessageDecoder decoder(registry_, peer_codecs_, memory, in.words.size() / sizeof(capnp::word),
+                           handles_.get());
     content_status_ =
         CatchKj([&] { return ReadContent(message.root<schemas::Message>(), decoder); });
     CheckRefusal(content_status_, in.words.size());
@@ -111,12 +116,16 @@ absl::Status MessageHarness::Connection::Read(const MessageInput::Message& in) {
   return absl::OkStatus();
 }
 
-absl::Status MessageHarness::Connection::Accept(IncomingMessage& message, IncomingMemory& memory) {
+absl::Status MessageHarness::Connection::Accept(IncomingMessage& message, IncomingMemory& memory,
+                                                std::vector<Handle<>>& handles) {
   const auto root = message.root<schemas::Message>();
   absl::StatusOr<IncomingMemory> accepted =
       IncomingMemory::Accept(root.getMemory(), message.descriptors(), pool_);
   if (!accepted.ok()) return accepted.status();
   memory = *std::move(accepted);
+  absl::StatusOr<std::vector<Handle<>>> granted = handles_->Accept(root);
+  if (!granted.ok()) return granted.status();
+  handles = *std::move(granted);
   PeerCodecs codecs = *peer_codecs_;
   absl::Status added = codecs.AddAll(registry_, root.getCodecs());
   if (!added.ok()) return added;
@@ -177,7 +186,7 @@ absl::Status MessageHarness::Connection::ReadPayload(schemas::Payload::Reader pa
 // As one message, as arguments of a request of this side's.
 void MessageHarness::Connection::SendBack() {
   pool_.Clear();
-  MessageEncoder encoder(registry_, pool_, &sent_codecs_);
+  MessageEncoder encoder(registry_, pool_, &sent_codecs_, handles_.get());
   capnp::MallocMessageBuilder builder;
   auto root = builder.initRoot<schemas::Message>();
   auto arguments = root.initRequest().initArguments(static_cast<unsigned>(objects_.size()));
@@ -190,11 +199,15 @@ void MessageHarness::Connection::SendBack() {
   }
   FUZZ_CHECK(status.ok(), status.ToString());
   std::vector<int> descriptors;
+  handles_->Write(encoder.handles(), root);
   encoder.Finish([&] { return root.initMemory(); }, descriptors);
   encoder.Commit();
+  handles_->Finish(true);
 }
 
 void MessageHarness::Connection::End() {
+  handles_->End();
+  FUZZ_CHECK(handles_->pending() == 0, "a worker that has gone is to release handles");
   pool_.ResetPeer("w2.");
   own_ = Block();
   const ShmPoolStats stats = pool_.stats();

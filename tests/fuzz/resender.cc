@@ -10,6 +10,7 @@
 
 #include "slabpipe/codec/message_codec.h"
 #include "slabpipe/tests/fuzz/check.h"
+#include "slabpipe/tests/fuzz/fuzzed_handles.h"
 #include "slabpipe/transport/kj_boundary.h"
 #include "slabpipe/transport/memfd_segment.h"
 #include "slabpipe/transport/message_memory.h"
@@ -30,7 +31,8 @@ struct Letter {
 absl::Status Write(const Object& object, const CodecRegistry& registry, ShmPool& pool,
                    Letter& letter) {
   pool.Clear();
-  MessageEncoder encoder(registry, pool);
+  FuzzedHandles handles;
+  MessageEncoder encoder(registry, pool, nullptr, &handles);
   absl::Status status = encoder.Prepare(object);
   if (status.ok()) status = encoder.OpenSlab();
   if (status.ok()) {
@@ -64,7 +66,8 @@ absl::Status Read(Letter& letter, const CodecRegistry& registry, ShmPool& pool, 
   IncomingMessage message(words.size());
   std::memcpy(message.words(), words.begin(), words.asBytes().size());
   if (absl::Status opened = message.Open(); !opened.ok()) return opened;
-  MessageDecoder decoder(registry, letter.codecs, *memory, words.size());
+  FuzzedHandles handles;
+  MessageDecoder decoder(registry, letter.codecs, *memory, words.size(), &handles);
   absl::StatusOr<Object> object = decoder.Decode(message.root<schemas::Payload>());
   if (!object.ok()) return object.status();
   resent.object = *std::move(object);

@@ -59,7 +59,7 @@ CodecRegistry FuzzedCodecs();
 // added: append only.
 inline constexpr const char* kCodecNumbers[] = {"ndarray", "value",  "record", "sequence",
                                                 "dataset", "custom", "map",    "variant",
-                                                "table",   "column"};
+                                                "table",   "column", "handle"};
 
 }  // namespace slabpipe::fuzz
 

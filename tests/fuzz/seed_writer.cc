@@ -84,7 +84,7 @@ void SeedWriter::AddDecoderSeed(const std::string& codec, const std::string& nam
   auto payload = builder.initRoot<schemas::Payload>();
   auto table = table_builder.initRoot<schemas::MemoryTable>();
   {
-    MessageEncoder encoder(registry_, *pool_, &codecs);
+    MessageEncoder encoder(registry_, *pool_, &codecs, &handles_);
     Encode(visit, encoder, payload);
     encoder.Finish([&] { return table; }, descriptors);
     FUZZ_CHECK(kCodecNumbers[payload.getCodec()] == codec, name);

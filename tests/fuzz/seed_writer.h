@@ -22,6 +22,7 @@
 #include "slabpipe/codec/registry.h"
 #include "slabpipe/schemas/session.capnp.h"
 #include "slabpipe/tests/fuzz/check.h"
+#include "slabpipe/tests/fuzz/fuzzed_handles.h"
 #include "slabpipe/tests/fuzz/message_input.h"
 #include "slabpipe/tests/fuzz/seeds.h"
 #include "slabpipe/transport/shm_pool.h"
@@ -35,6 +36,9 @@ class SeedWriter {
 
   // The pool for arrays that lie in shared memory when they are added. Another one after each Add.
   ShmPool& pool() { return *pool_; }
+
+  // A handle to be added.
+  Handle<> NewHandle(uint64_t number) { return *handles_.Find(number); }
 
   // A seed for the fuzzer of a decoder, `codec`, which `value` must be encoded by.
   template <typename T>
@@ -64,6 +68,7 @@ class SeedWriter {
 
   const CodecRegistry registry_;
   std::unique_ptr<ShmPool> pool_;
+  FuzzedHandles handles_;
   std::vector<Seed> seeds_;
 };
 

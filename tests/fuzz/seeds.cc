@@ -17,6 +17,7 @@
 #include "slabpipe/codec/dataset.h"
 #include "slabpipe/codec/fixed_width.h"
 #include "slabpipe/codec/float16.h"
+#include "slabpipe/codec/handle.h"
 #include "slabpipe/codec/ndarray.h"
 #include "slabpipe/codec/shared_array.h"
 #include "slabpipe/session/error_wire.h"
@@ -266,6 +267,46 @@ void AddClouds(SeedWriter& writer) {
   writer.Add("custom", "empty", Cloud());
 }
 
+void AddHandles(SeedWriter& writer) {
+  writer.Add("handle", "first", writer.NewHandle(1));
+  writer.Add("handle", "last", writer.NewHandle(std::numeric_limits<uint64_t>::max()));
+  writer.Add("sequence", "handles",
+             std::vector<Handle<>>{writer.NewHandle(7), writer.NewHandle(7)});
+}
+
+// The answer is one handle, of this number.
+void AnswerWithHandle(schemas::Message::Builder root, uint64_t number) {
+  root.initCodecs(1).set(0, "handle");
+  auto payload = root.initResponse().initResult();
+  payload.getMetadata().initAs<schemas::Handle>().setNumber(number);
+}
+
+void GrantHandle(schemas::Message::Builder root, uint64_t number) {
+  auto grant = root.initHandles(1)[0];
+  grant.setNumber(number);
+  grant.setType("models::Model");
+  grant.setText("42 rows\x1b[2J");
+}
+
+void AddHandleMessages(SeedWriter& writer) {
+  writer.AddMessages("handle", {[](auto root) {
+                                  GrantHandle(root, 5);
+                                  AnswerWithHandle(root, 5);
+                                },
+                                [](auto root) {
+                                  GrantHandle(root, 5);
+                                  AnswerWithHandle(root, 5);
+                                }});
+  writer.AddMessages("handle_not_taken", {[](auto root) { GrantHandle(root, 5); },
+                                          [](auto root) { GrantHandle(root, 6); }});
+  writer.AddMessages("bad_handle", {[](auto root) {
+                       GrantHandle(root, 5);
+                       AnswerWithHandle(root, 6);
+                     }});
+  writer.AddMessages("bad_handle_number", {[](auto root) { GrantHandle(root, 0); }});
+  writer.AddMessages("bad_releases", {[](auto root) { root.initReleasedHandles(1).set(0, 1); }});
+}
+
 void Announce(schemas::Message::Builder root, uint32_t slot) {
   auto grant = root.initMemory().initSegments(1)[0];
   grant.setSlot(slot);
@@ -363,6 +404,8 @@ std::vector<Seed> MakeSeeds() {
   AddDatasets(writer);
   AddTables(writer);
   AddClouds(writer);
+  AddHandles(writer);
+  AddHandleMessages(writer);
   AddProtocol(writer);
   return writer.Take();
 }

@@ -18,6 +18,7 @@
 #include "slabpipe/codec/dlpack.h"
 #include "slabpipe/codec/fixed_width.h"
 #include "slabpipe/codec/float16.h"
+#include "slabpipe/codec/handle.h"
 #include "slabpipe/codec/models.h"
 #include "slabpipe/codec/ndarray.h"
 #include "slabpipe/codec/record.h"
@@ -203,6 +204,17 @@ void WalkCloud(const Cloud& cloud) {
   ReadBytes(cloud.image.data(), cloud.image.size_bytes());
 }
 
+void WalkHandle(const Handle<>& handle) {
+  FUZZ_CHECK(handle, "a handle of no object");
+  FUZZ_CHECK(handle == Handle<>(handle), handle.ToString());
+  FUZZ_CHECK(handle.text().size() <= kMaxHandleTextBytes, handle.ToString());
+  for (const char c : handle.ToString()) {
+    FUZZ_CHECK(static_cast<unsigned char>(c) >= ' ' && c != '\x7f', handle.ToString());
+  }
+  ReadBytes(handle.text().data(), handle.text().size());
+  FUZZ_CHECK(absl::IsFailedPrecondition(Handle<Cloud>::From(handle).status()), handle.ToString());
+}
+
 void WalkContent(const Object& object);
 
 void WalkMap(const DynamicMap& map) {
@@ -229,6 +241,7 @@ void WalkContent(const Object& object) {
     for (const Object& child : cloud->children) WalkContent(child);
     return;
   }
+  if (const auto* handle = object.get<Handle<>>()) return WalkHandle(*handle);
   if (const auto* map = object.get<DynamicMap>()) return WalkMap(*map);
   if (const auto* variant = object.get<DynamicVariant>()) return WalkContent(variant->value);
   if (const auto* record = object.get<DynamicRecord>()) {
@@ -273,6 +286,7 @@ void Walk(const Object& object) {
            std::map<Color, std::vector<float>>, std::map<std::string, Object>>(object);
   MakeEach<std::variant<std::monostate, double, std::string, std::vector<double>>,
            std::optional<double>, std::variant<Fit, Object>>(object);
+  MakeEach<Handle<>, std::optional<Handle<>>, std::vector<Handle<>>>(object);
   MakeEach<Dataset, Table, Column, Cloud, std::vector<std::optional<Cloud>>>(object);
 }
 
