@@ -357,7 +357,8 @@ absl::Status Connection::Shutdown(absl::Duration grace) {
   router_.SetOver(in_time ? absl::CancelledError("the session has been shut down")
                           : absl::DeadlineExceededError("shutdown"));
   EndProcess();
-  if (in_time) return absl::OkStatus();
+  if (in_time || *end() == WorkerEnd(Exited{.code = 0})) return absl::OkStatus();
+  if (!absl::IsDeadlineExceeded(over())) return Lost("it was shutting down", 0).status;
   return absl::DeadlineExceededError(absl::StrCat("the worker did not go within ",
                                                   absl::FormatDuration(grace),
                                                   " of being asked to, and ", DescribeEnd(*end())));

@@ -112,8 +112,9 @@ class Connection {
   absl::Status Ping(Deadline deadline);
   // Sends the releases of all handles that have been dropped.
   absl::Status ReleaseHandles(Deadline deadline);
-  // Asks the worker to go, waits, kills it if it does not in time (DEADLINE_EXCEEDED). Calls that
-  // are waiting get their answers or, in the end, an error.
+  // Asks the worker to go, waits, kills it if it does not in time (DEADLINE_EXCEEDED). UNAVAILABLE,
+  // DATA_LOSS: it is lost meanwhile. Calls that are waiting get their answers or, in the end, an
+  // error.
   absl::Status Shutdown(absl::Duration grace);
 
   // Puts what the worker has printed so far into the log queue.

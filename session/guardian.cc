@@ -9,16 +9,12 @@
 #include "slabpipe/session/service_thread.h"
 
 namespace slabpipe {
-namespace {
 
-// Only this process if it leads no group of its own (somebody else started it).
-[[noreturn]] void KillProcessGroup() {
+void EndWithMain() {
   if (::getpgrp() == ::getpid()) ::kill(0, SIGKILL);
   ::kill(::getpid(), SIGKILL);
   ::_exit(1);  // not reached
 }
-
-}  // namespace
 
 absl::StatusOr<std::unique_ptr<Guardian>> Guardian::Start(int socket, std::function<void()> beat) {
   absl::StatusOr<Cancellation> stop = Cancellation::Create();
@@ -37,7 +33,7 @@ void Guardian::Run() {
     absl::Status ended =
         WaitForAny(absl::MakeSpan(&closed, 1),
                    {.deadline = Deadline::After(kHeartbeat), .cancellation = &stop_});
-    if (ended.ok()) KillProcessGroup();
+    if (ended.ok()) EndWithMain();
     if (!absl::IsDeadlineExceeded(ended)) return;
     beat_();
   }

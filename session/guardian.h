@@ -21,6 +21,10 @@ namespace slabpipe {
 
 inline constexpr absl::Duration kHeartbeat = absl::Milliseconds(250);
 
+// What a guardian does. For whoever else finds out that main is gone: the worker's children are to
+// go, too. A program that leads no process group of its own ends alone.
+[[noreturn]] void EndWithMain();
+
 class Guardian {
  public:
   // Watches `socket` (borrowed), one end of a socket pair, and calls `beat` once a kHeartbeat.

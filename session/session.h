@@ -142,8 +142,9 @@ class Session {
   absl::Status ReleaseHandles(absl::Duration timeout = absl::InfiniteDuration());
 
   // Asks the worker to go, waits at most `grace` for it to finish what it runs, and kills it then
-  // (DEADLINE_EXCEEDED). Calls that are waiting get their answers, or an error at the end of the
-  // grace. Afterwards calls fail, until Restart.
+  // (DEADLINE_EXCEEDED). UNAVAILABLE, DATA_LOSS: it is lost before that, as in a call. Calls that
+  // are waiting get their answers, or an error at the end of the grace. Afterwards calls fail, until
+  // Restart.
   absl::Status Shutdown(absl::Duration grace);
 
   // Ends the worker, if one runs, and starts a new one; with another environment, if one is given.

@@ -89,9 +89,11 @@ int Worker::Server::Serve(int threads) {
   });
   if (!guardian.ok()) return Complain(kBadSetUp, guardian.status().message());
   absl::Status greeted = Greet();
+  if (absl::IsUnavailable(greeted)) EndWithMain();
   if (!greeted.ok()) return Complain(kBadSetUp, greeted.message());
   absl::Status end = serving_->Serve(threads);
-  if (end.ok() || absl::IsUnavailable(end)) return 0;  // asked to go, or main is gone
+  if (absl::IsUnavailable(end)) EndWithMain();
+  if (end.ok()) return 0;
   return Complain(absl::IsDataLoss(end) ? kBadMain : kBadSetUp, end.message());
 }
 
