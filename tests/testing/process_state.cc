@@ -108,6 +108,15 @@ void AwaitEnd(pid_t process) {
 
 bool ProcessExists(pid_t process) { return ::kill(process, 0) == 0; }
 
+bool IsZombie(pid_t process) {
+  std::ifstream file(absl::StrCat("/proc/", process, "/stat"));
+  std::string text;
+  std::getline(file, text);
+  // The state follows the name, which may contain anything.
+  const size_t name_end = text.rfind(')');
+  return name_end != std::string::npos && text.substr(name_end, 3) == ") Z";
+}
+
 std::vector<pid_t> Children() {
   std::vector<pid_t> children;
   for (const fs::path& thread : Entries("/proc/self/task")) {

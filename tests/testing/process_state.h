@@ -41,6 +41,7 @@ size_t ResidentBytesOf(pid_t process);
 void AwaitEnd(pid_t process);
 // Whether there is such a process. A zombie is one: nobody has waited for it yet.
 bool ProcessExists(pid_t process);
+bool IsZombie(pid_t process);
 // The children of this process that have ended, or not, and that nobody has waited for.
 std::vector<pid_t> Children();
 

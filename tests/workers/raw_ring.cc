@@ -18,6 +18,8 @@ namespace slabpipe::tests {
 namespace {
 
 constexpr int kBadRing = 8;
+// The kind of a frame whose message is in the socket.
+constexpr uint64_t kBySocket = 2;
 
 // The order of the descriptors that come with main's hello; the bells' from 0 in RawRing.
 enum Bell { kMainMessage, kMainRoom, kWorkerMessage, kWorkerRoom };
@@ -83,32 +85,50 @@ RawRing JoinRing(const ControlForgery& forgery) {
   return RawRing(own, main, {offered.begin() + 1, offered.end()});
 }
 
+// No bell is asked for: a worker like this one looks now and then.
+uint64_t RawRing::AwaitWord() const {
+  const auto* word = reinterpret_cast<const uint64_t*>(At(main_, taken_, ring_bytes_));
+  while (true) {
+    if (const uint64_t frame = __atomic_load_n(word, __ATOMIC_SEQ_CST); frame != 0) return frame;
+    ::usleep(100);
+    pollfd gone = {.fd = MainSocket(), .events = POLLRDHUP, .revents = 0};
+    if (::poll(&gone, 1, 0) != 0) ::_exit(0);
+  }
+}
+
+void RawRing::Take(size_t body_bytes) {
+  taken_ += FrameBytes(body_bytes);
+  __atomic_store_n(reinterpret_cast<uint64_t*>(own_ + kRingTakenAt), taken_, __ATOMIC_SEQ_CST);
+  const uint64_t bell = 1;
+  if (FieldAt(main_, kWantsRoomAt) != 0 && ::write(bells_[kMainRoom], &bell, 8) < 0) {
+    ::_exit(kBadRing);
+  }
+}
+
+void RawRing::AwaitSocket() {
+  const uint64_t frame = AwaitWord();
+  if ((frame & 0xff) != kBySocket) ::_exit(kBadRing);
+  Take(0);
+}
+
+Arrived RawRing::ReceiveAny() {
+  const uint64_t frame = AwaitWord();
+  const size_t body_bytes = frame >> 32;
+  if ((frame & 0xff) == kBySocket) {
+    Take(0);
+    return tests::ReceiveAny();
+  }
+  auto body = kj::heapArray<capnp::word>(body_bytes / 8);
+  for (size_t i = 0; i < body_bytes; i += 8) {
+    memcpy(body.asBytes().begin() + i, At(main_, taken_ + 8 + i, ring_bytes_), 8);
+  }
+  Take(body_bytes);
+  return Look(body.begin(), body_bytes);
+}
+
 uint64_t RawRing::ReceiveRequest() {
   while (true) {
-    const auto* word = reinterpret_cast<const uint64_t*>(At(main_, taken_, ring_bytes_));
-    const uint64_t frame = __atomic_load_n(word, __ATOMIC_SEQ_CST);
-    if (frame == 0) {
-      // No bell is asked for: a worker like this one looks now and then.
-      ::usleep(100);
-      pollfd gone = {.fd = MainSocket(), .events = POLLRDHUP, .revents = 0};
-      if (::poll(&gone, 1, 0) != 0) ::_exit(0);
-      continue;
-    }
-    const size_t body_bytes = frame >> 32;
-    if ((frame & 0xff) != 1) ::_exit(kBadRing);  // by socket: nothing that tests send is so large
-    auto body = kj::heapArray<capnp::word>(body_bytes / 8);
-    for (size_t i = 0; i < body_bytes; i += 8) {
-      memcpy(body.asBytes().begin() + i, At(main_, taken_ + 8 + i, ring_bytes_), 8);
-    }
-    taken_ += FrameBytes(body_bytes);
-    __atomic_store_n(reinterpret_cast<uint64_t*>(own_ + kRingTakenAt), taken_, __ATOMIC_SEQ_CST);
-    const uint64_t bell = 1;
-    if (FieldAt(main_, kWantsRoomAt) != 0 && ::write(bells_[kMainRoom], &bell, 8) < 0) {
-      ::_exit(kBadRing);
-    }
-    capnp::FlatArrayMessageReader reader(body);
-    const auto message = reader.getRoot<schemas::Message>();
-    if (message.isRequest()) return message.getRequest().getId();
+    if (const Arrived arrived = ReceiveAny(); arrived.kind == Kind::kRequest) return arrived.id;
   }
 }
 

@@ -18,6 +18,8 @@
 #include <string_view>
 #include <vector>
 
+#include "slabpipe/tests/workers/raw_worker.h"
+
 namespace slabpipe::tests {
 
 // Where things lie in a control block.
@@ -32,8 +34,12 @@ class RawRing {
   // `own`, `main`: the control blocks, mapped. `bells`: those of main's offer, in its order.
   RawRing(std::byte* own, const std::byte* main, std::vector<int> bells);
 
-  // The next request's id; everything else that main says is passed over. Sleeps meanwhile.
+  // The next message, by the ring or the socket. Sleeps meanwhile.
+  Arrived ReceiveAny();
+  // The next request's id; everything else that main says is passed over.
   uint64_t ReceiveRequest();
+  // Waits until the ring says that the next message is in the socket, which is left there.
+  void AwaitSocket();
   // A frame, and the bell if main sleeps.
   void Send(std::string_view body);
   // Parts of one. The word is that of the frame which is due, but for its kind and its size.
@@ -50,6 +56,9 @@ class RawRing {
   bool MainSleeps() const;
 
  private:
+  uint64_t AwaitWord() const;
+  void Take(size_t body_bytes);
+
   std::byte* const own_;
   const std::byte* const main_;
   const uint32_t ring_bytes_;  // of both

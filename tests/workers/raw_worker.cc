@@ -58,11 +58,18 @@ void ReadExactly(void* target, size_t bytes) {
   }
 }
 
-kj::Array<capnp::word> ReceiveBody() {
+// A message of which half is there.
+kj::Array<capnp::word> halved;
+
+kj::Array<capnp::word> ReceiveHeader() {
   Header header;
   ReadExactly(&header, sizeof(header));
-  auto words = kj::heapArray<capnp::word>(header.body_bytes / sizeof(capnp::word));
-  ReadExactly(words.begin(), header.body_bytes);
+  return kj::heapArray<capnp::word>(header.body_bytes / sizeof(capnp::word));
+}
+
+kj::Array<capnp::word> ReceiveBody() {
+  kj::Array<capnp::word> words = ReceiveHeader();
+  ReadExactly(words.begin(), words.asBytes().size());
   return words;
 }
 
@@ -110,6 +117,15 @@ void SendFrame(std::string_view body) {
   header.body_bytes = body.size();
   SendBytes({reinterpret_cast<const char*>(&header), sizeof(header)});
   SendBytes(body);
+}
+
+std::string SendHalf(std::string_view body) {
+  Header header;
+  header.sequence = next_sequence++;
+  header.body_bytes = body.size();
+  SendBytes({reinterpret_cast<const char*>(&header), sizeof(header)});
+  SendBytes(body.substr(0, body.size() / 2));
+  return std::string(body.substr(body.size() / 2));
 }
 
 void SendFrames(std::string_view body, int count) {
@@ -172,16 +188,39 @@ const std::vector<int>& HelloDescriptors() {
   return hello_descriptors;
 }
 
+Arrived Look(const void* body, size_t bytes) {
+  const kj::ArrayPtr<const capnp::word> words(static_cast<const capnp::word*>(body),
+                                              bytes / sizeof(capnp::word));
+  capnp::FlatArrayMessageReader reader(words);
+  const auto message = reader.getRoot<schemas::Message>();
+  if (message.isRequest()) return {Kind::kRequest, message.getRequest().getId()};
+  if (message.isShutdown()) return {Kind::kShutdown, 0};
+  if (message.isResponse()) return {Kind::kAnswer, message.getResponse().getId()};
+  return {};
+}
+
+Arrived ReceiveAny() {
+  const kj::Array<capnp::word> words = ReceiveBody();
+  return Look(words.begin(), words.asBytes().size());
+}
+
 uint64_t ReceiveRequest() {
   while (true) {
-    const kj::Array<capnp::word> words = ReceiveBody();
-    capnp::FlatArrayMessageReader reader(words);
-    const auto message = reader.getRoot<schemas::Message>();
-    if (message.isRequest()) return message.getRequest().getId();
+    if (const Arrived arrived = ReceiveAny(); arrived.kind == Kind::kRequest) return arrived.id;
   }
 }
 
-void ReceiveAny() { ReceiveBody(); }
+void ReceiveHalf() {
+  halved = ReceiveHeader();
+  ReadExactly(halved.begin(), halved.asBytes().size() / 2);
+}
+
+Arrived ReceiveRest() {
+  kj::ArrayPtr<kj::byte> bytes = halved.asBytes();
+  const size_t half = bytes.size() / 2;
+  ReadExactly(bytes.begin() + half, bytes.size() - half);
+  return Look(bytes.begin(), bytes.size());
+}
 
 std::string AnswerBody(uint64_t id, const Names& codecs) {
   capnp::MallocMessageBuilder message;

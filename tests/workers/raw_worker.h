@@ -15,6 +15,7 @@
 #ifndef SLABPIPE_TESTS_WORKERS_RAW_WORKER_H_
 #define SLABPIPE_TESTS_WORKERS_RAW_WORKER_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -22,13 +23,15 @@
 
 namespace slabpipe::tests {
 
-// The connection to main: the descriptor that SLABPIPE_FD names.
+// The connection: the descriptor that SLABPIPE_FD names.
 int MainSocket();
 
 // Bytes as they stand.
 void SendBytes(std::string_view bytes);
 // `body` is a message in Cap'n Proto's stream framing; it gets the header that is due.
 void SendFrame(std::string_view body);
+// The same without its last bytes, which are returned: so much that half the body is missing.
+std::string SendHalf(std::string_view body);
 // So many, with as few system calls as can be.
 void SendFrames(std::string_view body, int count);
 // At most 16 of them, at least one.
@@ -47,10 +50,21 @@ void SendWelcome(const WelcomeParts& parts = {});
 // Those that came with main's hello, which is read first unless that has been done.
 const std::vector<int>& HelloDescriptors();
 
+// What has arrived, and of a request its id.
+enum class Kind { kRequest, kShutdown, kAnswer, kOther };
+struct Arrived {
+  Kind kind = Kind::kOther;
+  uint64_t id = 0;
+};
+// Waits for the next message of any kind.
+Arrived ReceiveAny();
 // Waits for the next request, passing over all other messages: its id.
 uint64_t ReceiveRequest();
-// Waits for the next message of any kind.
-void ReceiveAny();
+// Waits for the header and half the body of the next message; and for the other half.
+void ReceiveHalf();
+Arrived ReceiveRest();
+// What a message is, by its body.
+Arrived Look(const void* body, size_t bytes);
 
 // A response whose result is a value of nothing, as a body; and sent. It names these codecs.
 using Names = std::vector<std::string>;
