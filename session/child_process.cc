@@ -191,6 +191,8 @@ std::optional<WorkerEnd> ChildProcess::Wait(Deadline deadline) {
   if (end_.has_value()) return end_;
   WaitFd ended = {.fd = pidfd_.get(), .events = POLLIN};
   if (!WaitForAny(absl::MakeSpan(&ended, 1), {.deadline = deadline}).ok()) return std::nullopt;
+  // Somebody has closed what it could be watched by.
+  if ((ended.revents & POLLNVAL) != 0) return Kill();
   return Reap();
 }
 
@@ -216,11 +218,15 @@ void ChildProcess::KillAll() {
 // anybody else's: that is when the rest of the group is killed.
 WorkerEnd ChildProcess::Reap() {
   siginfo_t info = {};
+  bool by_pidfd = pidfd_.valid();
   const auto wait = [&](int flags) {
-    while (::waitid(pidfd_.valid() ? kPidfd : P_PID,
-                    static_cast<id_t>(pidfd_.valid() ? pidfd_.get() : pid_), &info,
-                    WEXITED | flags) != 0) {
-      if (errno != EINTR) return false;
+    while (::waitid(by_pidfd ? kPidfd : P_PID, static_cast<id_t>(by_pidfd ? pidfd_.get() : pid_),
+                    &info, WEXITED | flags) != 0) {
+      if (errno == EINTR) continue;
+      if (errno == ECHILD || !by_pidfd) return false;
+      // Somebody has closed it. This must not wait for a process that goes on.
+      by_pidfd = false;
+      KillAll();
     }
     return true;
   };

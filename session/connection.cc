@@ -59,6 +59,7 @@ void WriteHead(const Connection::RequestHead& head, schemas::Request::Builder ou
 struct Connection::Parts {
   std::optional<ChildProcess> process;
   std::unique_ptr<OutputReader> output;
+  int socket = -1;  // the pipe's
   std::unique_ptr<RingPipe> pipe;
   std::optional<Cancellation> interrupt;
   std::optional<Cancellation> poke;
@@ -113,6 +114,7 @@ absl::Status Connection::Spawn(const ConnectionOptions& options, Parts& parts) {
 
   absl::Status placed = PlaceProcess(parts.process->pid(), options.pipe.placement);
   if (!placed.ok()) return placed;
+  parts.socket = sockets->first.get();
   auto socket = std::make_unique<SocketPipe>(std::move(sockets->first), options.pipe);
   socket->WatchPeer(parts.process->pidfd());
   parts.pipe = std::make_unique<RingPipe>(std::move(socket), options.pipe);
@@ -125,6 +127,8 @@ Connection::Connection(const ConnectionOptions& options, Parts parts, std::share
       pool_(std::move(pool)),
       codecs_(std::move(codecs)),
       logs_(options.logs),
+      socket_(parts.socket),
+      socket_file_(IdentityOf(parts.socket)),
       process_(*std::move(parts.process)),
       output_(std::move(parts.output)),
       ring_pipe_(parts.pipe.get()),

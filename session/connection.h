@@ -40,6 +40,7 @@
 #include "slabpipe/session/worker_loss.h"
 #include "slabpipe/transport/ring_pipe.h"
 #include "slabpipe/transport/shm_pool.h"
+#include "slabpipe/transport/unique_fd.h"
 #include "slabpipe/transport/wait.h"
 
 namespace slabpipe {
@@ -136,6 +137,8 @@ class Connection {
   bool closing() const { return router_.closing(); }
   // How the worker ended; nullopt while it runs.
   std::optional<WorkerEnd> end() const;
+  // Whether another part of this program has closed the socket behind its back, and all else.
+  bool DescriptorsWereClosed() const { return IdentityOf(socket_) != socket_file_; }
 
   // That of whoever drives the calls that no caller waits for (async_calls.h).
   Waiter& async_waiter() { return async_waiter_; }
@@ -166,6 +169,8 @@ class Connection {
   const std::shared_ptr<ShmPool> pool_;  // whose peer it is
   const std::shared_ptr<const CodecRegistry> codecs_;
   const std::shared_ptr<LogQueue> logs_;
+  const int socket_;  // the pipe's; only to be looked at
+  const FileIdentity socket_file_;
   ChildProcess process_;  // guarded by end_mutex_, but for pid()
   std::unique_ptr<OutputReader> output_;
   RingPipe* ring_pipe_;  // channel_'s

@@ -2,8 +2,9 @@
 //
 // A thread that waits until the other end of the connection is closed for good, then kills the
 // worker's process group: a worker that computes, hangs or has children of its own does not outlive
-// its main, even if that was killed by SIGKILL. Nor does one that has closed its own end. Meanwhile
-// it beats, four times a second.
+// its main, even if that was killed by SIGKILL. Nor does one that has closed its own end. Main's
+// process is watched, too: a child that main has forked may hold a copy of the other end. Meanwhile
+// the guardian beats, four times a second.
 
 #ifndef SLABPIPE_SESSION_GUARDIAN_H_
 #define SLABPIPE_SESSION_GUARDIAN_H_
@@ -15,6 +16,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "slabpipe/transport/unique_fd.h"
 #include "slabpipe/transport/wait.h"
 
 namespace slabpipe {
@@ -34,11 +36,11 @@ class Guardian {
   ~Guardian();
 
  private:
-  Guardian(int socket, std::function<void()> beat, Cancellation stop)
-      : socket_(socket), beat_(std::move(beat)), stop_(std::move(stop)) {}
+  Guardian(int socket, std::function<void()> beat, Cancellation stop);
   void Run();
 
   const int socket_;
+  const UniqueFd main_;  // a pidfd; none if main's process can't be told
   const std::function<void()> beat_;
   const Cancellation stop_;
   std::thread thread_;

@@ -25,7 +25,9 @@ Session& Session::operator=(Session&& other) noexcept {
 }
 
 Session::~Session() {
-  if (core_ != nullptr) core_->Shutdown(core_->options().shutdown_grace).IgnoreError();
+  if (core_ == nullptr) return;
+  core_->Shutdown(core_->options().shutdown_grace).IgnoreError();
+  if (core_->is_lost()) new std::shared_ptr<SessionCore>(std::move(core_));  // for ever
 }
 
 absl::StatusOr<Object> Session::CallObject(const CallOptions& options, absl::string_view target,
@@ -60,6 +62,7 @@ absl::Status Session::Restart(std::optional<EnvironmentChanges> environment) {
 
 absl::StatusOr<AnyNdArray> Session::NewAnyArray(ElementType type, absl::Span<const int64_t> shape,
                                                 Order order) {
+  if (absl::Status mine = core_->CheckProcess(); !mine.ok()) return mine;
   return NewSharedArray(core_->pool(), type, shape, order);
 }
 

@@ -100,6 +100,14 @@ absl::Duration SessionCore::HangTimeoutOf(const CallOptions& options) const {
   return options.hang_timeout.value_or(options_.hang_timeout);
 }
 
+absl::Status SessionCore::CheckProcess() const {
+  if (!fork_watch_.in_forked_child()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      "this process was forked from the session's, which alone can use it; start a session here, "
+      "or "
+      "exec a program");
+}
+
 absl::StatusOr<Object> SessionCore::Call(const CallOptions& options, absl::string_view target,
                                          absl::Span<const ArgumentRef> arguments) {
   ++calls_;
@@ -182,6 +190,7 @@ absl::Status SessionCore::Ping(absl::Duration timeout) {
 }
 
 absl::StatusOr<std::shared_ptr<Connection>> SessionCore::RunningConnection(Deadline deadline) {
+  if (absl::Status mine = CheckProcess(); !mine.ok()) return mine;
   if (std::shared_ptr<Connection> running = connection();
       running != nullptr && !running->closing()) {
     return running;
@@ -250,6 +259,7 @@ absl::Status SessionCore::Recover(const std::shared_ptr<Connection>& lost,
 }
 
 absl::Status SessionCore::Shutdown(absl::Duration grace) {
+  if (absl::Status mine = CheckProcess(); !mine.ok()) return mine;
   {
     std::lock_guard<std::mutex> lock(mutex_);
     ++shutdowns_;
@@ -284,6 +294,7 @@ absl::Status SessionCore::FlushLogs(Deadline deadline) {
 }
 
 absl::Status SessionCore::Restart(std::optional<EnvironmentChanges> environment) {
+  if (absl::Status mine = CheckProcess(); !mine.ok()) return mine;
   Exchange exchange(*this);
   exchange.Take(Deadline::Never());
   if (const std::shared_ptr<Connection> old = connection()) {
@@ -300,6 +311,10 @@ absl::Status SessionCore::Restart(std::optional<EnvironmentChanges> environment)
 }
 
 absl::Status SessionCore::StartWorker(Deadline deadline) {
+  if (abandoned_) {
+    return absl::FailedPreconditionError(
+        "another part of this program has closed the session's descriptors; start a new session");
+  }
   absl::StatusOr<Cancellation> interrupt = Cancellation::Create();
   if (!interrupt.ok()) return interrupt.status();
   std::unique_lock<std::mutex> lock(mutex_);
@@ -348,6 +363,9 @@ void SessionCore::Retire(const std::shared_ptr<Connection>& connection) {
   std::lock_guard<std::mutex> lock(mutex_);
   last_end_ = connection->end();
   if (connection_ == connection) connection_ = nullptr;
+  if (abandoned_ || !connection->DescriptorsWereClosed()) return;
+  abandoned_connection_ = connection;
+  abandoned_ = true;
 }
 
 std::shared_ptr<Connection> SessionCore::connection() const {

@@ -24,6 +24,7 @@
 #include "slabpipe/session/call_options.h"
 #include "slabpipe/session/connection.h"
 #include "slabpipe/session/log_queue.h"
+#include "slabpipe/session/fork_watch.h"
 #include "slabpipe/session/restart_policy.h"
 #include "slabpipe/session/result_stream.h"
 #include "slabpipe/session/session_options.h"
@@ -52,6 +53,12 @@ class SessionCore : public std::enable_shared_from_this<SessionCore> {
   absl::Status Shutdown(absl::Duration grace);
   absl::Status Restart(std::optional<EnvironmentChanges> environment);
 
+  // Whether this object can neither be used nor destroyed any more: what it would do, it would do to
+  // others.
+  bool is_lost() const { return fork_watch_.in_forked_child() || abandoned_; }
+  // FAILED_PRECONDITION in a process that was forked from the session's.
+  absl::Status CheckProcess() const;
+
   const SessionOptions& options() const { return options_; }
   ShmPool& pool() { return *pool_; }
   // Null if there is no worker.
@@ -76,6 +83,7 @@ class SessionCore : public std::enable_shared_from_this<SessionCore> {
   absl::Status StartWorker(Deadline deadline);
   void Retire(const std::shared_ptr<Connection>& connection);
 
+  const ForkWatch fork_watch_;
   SessionOptions options_;  // environment: guarded by an Exchange; the rest does not change
   const std::shared_ptr<const CodecRegistry> codecs_;
   const std::string prefix_;
@@ -93,6 +101,10 @@ class SessionCore : public std::enable_shared_from_this<SessionCore> {
   RestartBudget restarts_;
   std::optional<WorkerEnd> last_end_;
   uint64_t workers_ = 0;  // started so far
+  // Whose descriptors another part of this program has closed. The numbers may be those of other
+  // files by now: it is never destroyed.
+  std::shared_ptr<Connection> abandoned_connection_;
+  std::atomic<bool> abandoned_ = false;  // there is one
   std::atomic<uint64_t> calls_ = 0;
   std::atomic<uint64_t> repeats_ = 0;
 

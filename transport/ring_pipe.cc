@@ -30,6 +30,9 @@ enum Watched : uint32_t { kBell = 1, kGone = 2, kCancelled = 4 };
 // this many messages it is silenced.
 constexpr uint64_t kMessagesBetweenSilences = 256;
 
+// See WaitForWatched.
+constexpr absl::Duration kLongestSleep = absl::Seconds(1);
+
 absl::Status PeerGone() { return absl::UnavailableError("the peer is gone"); }
 
 absl::StatusOr<std::vector<UniqueFd>> Duplicates(const std::vector<int>& descriptors) {
@@ -336,19 +339,22 @@ absl::Status RingPipe::SleepForMessage(const Wait& wait) {
   return status;
 }
 
-// Waits, at most until the deadline, for something to happen; returns what. An error is nothing:
-// the caller looks again.
+// Waits, at most until the deadline, for something to happen; returns what. May return early, with
+// nothing: the caller looks again.
+//
+// SUBTLE: an application may close descriptors that are none of its own while a thread sleeps here,
+// which does not wake it. So it looks again now and then, and finds that it has nothing to watch
+// with: then nobody can tell whether the peer is there.
 uint32_t RingPipe::WaitForWatched(const Deadline& deadline) {
   std::array<epoll_event, 4> events;
-  const bool endless = deadline.is_never();
-  const timespec timeout = endless ? timespec{} : absl::ToTimespec(deadline.Remaining());
-  int count = ::epoll_pwait2(watch_.get(), events.data(), events.size(),
-                             endless ? nullptr : &timeout, nullptr);
+  const absl::Duration longest = std::min(deadline.Remaining(), kLongestSleep);
+  const timespec timeout = absl::ToTimespec(longest);
+  int count = ::epoll_pwait2(watch_.get(), events.data(), events.size(), &timeout, nullptr);
   if (count < 0 && errno != EINTR) {
     // A kernel before 5.11, or a filter of system calls that does not know this one.
-    const int64_t milliseconds = absl::ToInt64Milliseconds(deadline.Remaining()) + 1;
-    count = ::epoll_wait(watch_.get(), events.data(), events.size(),
-                         endless ? -1 : static_cast<int>(std::min<int64_t>(milliseconds, 60'000)));
+    const int milliseconds = static_cast<int>(absl::ToInt64Milliseconds(longest)) + 1;
+    count = ::epoll_wait(watch_.get(), events.data(), events.size(), milliseconds);
+    if (count < 0 && errno != EINTR) return kGone;
   }
   uint32_t told = 0;
   for (int i = 0; i < count; ++i) told |= events[static_cast<size_t>(i)].data.u32;

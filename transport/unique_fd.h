@@ -9,6 +9,8 @@
 #ifndef SLABPIPE_TRANSPORT_UNIQUE_FD_H_
 #define SLABPIPE_TRANSPORT_UNIQUE_FD_H_
 
+#include <sys/stat.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #include <utility>
@@ -39,6 +41,19 @@ class UniqueFd {
  private:
   int fd_ = -1;
 };
+
+// Which file, socket or memory object a descriptor stands for: {0, 0} if none. Of those that exist
+// at the same time, no two sockets, pipes or memfds have the same.
+struct FileIdentity {
+  dev_t device = 0;
+  ino_t inode = 0;
+  friend bool operator==(const FileIdentity&, const FileIdentity&) = default;
+};
+inline FileIdentity IdentityOf(int fd) {
+  struct stat status;
+  if (::fstat(fd, &status) != 0) return {};
+  return {.device = status.st_dev, .inode = status.st_ino};
+}
 
 }  // namespace slabpipe
 

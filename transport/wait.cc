@@ -10,6 +10,13 @@
 #include "absl/container/inlined_vector.h"
 
 namespace slabpipe {
+namespace {
+
+// A thread that sleeps does not learn that another one closes the descriptors which it waits for.
+// It looks again now and then.
+constexpr absl::Duration kLongestSleep = absl::Seconds(1);
+
+}  // namespace
 
 int64_t MonotonicNanoseconds() {
   timespec now;
@@ -71,10 +78,8 @@ absl::Status WaitForAny(absl::Span<WaitFd> fds, const Wait& wait) {
       longest = std::min(longest, wait.meanwhile->Arm());
       other.fd = wait.meanwhile->fd();
     }
-    const bool endless = longest == absl::InfiniteDuration();
-    const timespec timeout = endless ? timespec{} : absl::ToTimespec(longest);
-    const int ready =
-        ::ppoll(entries.data(), entries.size(), endless ? nullptr : &timeout, nullptr);
+    const timespec timeout = absl::ToTimespec(std::min(longest, kLongestSleep));
+    const int ready = ::ppoll(entries.data(), entries.size(), &timeout, nullptr);
     if (ready < 0 && errno == EINTR) continue;
     if (ready < 0) return absl::InternalError(absl::ErrnoToStatus(errno, "poll").message());
     if (cancelled.revents != 0) return absl::CancelledError("the wait was cancelled");
