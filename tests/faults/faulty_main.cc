@@ -5,6 +5,7 @@
 //   mid-request    half of a request is sent
 //   mid-run        the worker runs a function
 //   mid-response   half of an answer is read
+//   mid-stream     two of many results have come, and the worker may send no more yet
 //   mid-shutdown   the worker has been asked to go, and still runs a function
 //
 // Prints the worker's pid, and "struck" with the time (CLOCK_MONOTONIC, us) right before the fault.
@@ -65,17 +66,27 @@ std::string HelloBody() {
   return ToBody(message);
 }
 
-// With one text for an argument, unless it is empty.
-std::string RequestBody(uint64_t id, const std::string& target, const std::string& text) {
+// With one text for an argument, unless it is empty. `credit`: of a stream.
+std::string RequestBody(uint64_t id, const std::string& target, const std::string& text,
+                        uint32_t credit = 0) {
   capnp::MallocMessageBuilder message;
   auto root = message.initRoot<schemas::Message>();
   if (id == 1) root.initCodecs(1).set(0, "value");
   auto request = root.initRequest();
   request.setId(id);
   request.setTarget(target.c_str());
+  request.setCredit(credit);
   if (text.empty()) return ToBody(message);
   auto payload = request.initArguments(1)[0].initPayload();
   payload.getMetadata().initAs<schemas::Value>().setText(text.c_str());
+  return ToBody(message);
+}
+
+std::string CreditBody(uint64_t id, uint32_t items) {
+  capnp::MallocMessageBuilder message;
+  auto credit = message.initRoot<schemas::Message>().initCredit();
+  credit.setId(id);
+  credit.setItems(items);
   return ToBody(message);
 }
 
@@ -164,6 +175,16 @@ void MidResponse() {
   ReceiveRest();
 }
 
+void MidStream() {
+  SendFrame(RequestBody(2, "stream.ten", "", 2));
+  while (ReceiveAny().kind != Kind::kItem) {
+  }
+  ReceiveAny();
+  if (!Struck()) AwaitEndOfWorker();
+  SendFrame(CreditBody(2, 8));
+  AwaitAnswer();
+}
+
 void MidShutdown(const std::string& fifo) {
   const int writer = BeginRun(fifo);
   SendFrame(ShutdownBody());
@@ -184,6 +205,7 @@ void Run(const std::string& fifo) {
   if (phase == "mid-request") return MidRequest();
   if (phase == "mid-run") return MidRun(fifo);
   if (phase == "mid-response") return MidResponse();
+  if (phase == "mid-stream") return MidStream();
   return MidShutdown(fifo);
 }
 

@@ -145,7 +145,7 @@ TEST_P(MainFaultTest, TheWorkerIsThereAsLongAsItsMain) {
 INSTANTIATE_TEST_SUITE_P(Matrix, MainFaultTest,
                          ::testing::Combine(::testing::Values("before hello", "mid-request",
                                                               "mid-run", "mid-response",
-                                                              "mid-shutdown"),
+                                                              "mid-stream", "mid-shutdown"),
                                             ::testing::ValuesIn(kFaults)),
                          [](const auto& info) {
                            return ToTestName(

@@ -90,6 +90,21 @@ class WorkerFaultTest : public SessionTest, public ::testing::WithParamInterface
     ExpectGood(session);
     return status;
   }
+  absl::Status StrikeInAStream() {
+    Session session = StartGood(Options());
+    ResultStream<Object> stream = session.Stream<Object>(
+        {.timeout = NeedsADeadline() ? kPatience : kLong}, "any.thing", Counting(1000));
+    EXPECT_TRUE(stream.Next());
+    EXPECT_TRUE(stream.Next());
+    EXPECT_FALSE(stream.Next());
+    Noticed();
+    if (NeedsADeadline()) {
+      EXPECT_THAT(session.Shutdown(kShortGrace), StatusIs(absl::StatusCode::kDeadlineExceeded));
+      EXPECT_THAT(session.Restart(), IsOk());
+    }
+    ExpectGood(session);
+    return stream.status();
+  }
   absl::Status StrikeInAShutdown() {
     Session session = StartGood(Options());
     absl::Status status = session.Shutdown(NeedsADeadline() ? kPatience : kLong);
@@ -100,6 +115,7 @@ class WorkerFaultTest : public SessionTest, public ::testing::WithParamInterface
   }
   absl::Status StrikeOnce() {
     if (phase() == "before hello") return StrikeAtTheStart();
+    if (phase() == "mid-stream") return StrikeInAStream();
     return phase() == "mid-shutdown" ? StrikeInAShutdown() : StrikeInACall();
   }
 
@@ -138,7 +154,7 @@ TEST_P(WorkerFaultTest, EndsInAStatusAndTheNextCallWorks) {
 INSTANTIATE_TEST_SUITE_P(
     Matrix, WorkerFaultTest,
     ::testing::Combine(::testing::Values("before hello", "mid-request", "mid-run", "mid-response",
-                                         "mid-shutdown"),
+                                         "mid-stream", "mid-shutdown"),
                        ::testing::ValuesIn(kFaults), ::testing::Values("ring", "socket")),
     [](const auto& info) {
       return ToTestName(absl::StrCat(std::get<0>(info.param), "_", std::get<1>(info.param), "_",

@@ -4,6 +4,7 @@
 //   mid-request    half of a request is read. The request must go by the socket
 //   mid-run        the request is read
 //   mid-response   half of the answer is out
+//   mid-stream     two of many results are out
 //   mid-shutdown   it has been asked to go
 //
 // But only if it can remove the file ONCE: so it strikes the first worker of a session alone. All
@@ -78,6 +79,17 @@ void SendHalfAnAnswer(uint64_t id) {
   }
 }
 
+void SendTwoItems(uint64_t id) {
+  for (const bool is_first : {true, false}) {
+    const std::string body = ItemBody(id, is_first);
+    if (ring.has_value()) {
+      ring->Send(body);
+    } else {
+      SendFrame(body);
+    }
+  }
+}
+
 [[noreturn]] void Run(const std::string& phase, bool by_ring) {
   StartChild();
   if (phase == "before hello") Struck();
@@ -86,6 +98,7 @@ void SendHalfAnAnswer(uint64_t id) {
   if (phase == "mid-request") AwaitHalfARequest(), Struck();
   const uint64_t id = ring.has_value() ? ring->ReceiveRequest() : ReceiveRequest();
   if (phase == "mid-response") SendHalfAnAnswer(id);
+  if (phase == "mid-stream") SendTwoItems(id);
   Struck();
 }
 

@@ -235,6 +235,15 @@ void DropWhen(const std::string& path) {
   while (true) ::pause();
 }
 
+// Streams.
+
+absl::Status TenResults(ResultWriter<int64_t>& results) {
+  for (int64_t i = 0; i < 10; ++i) {
+    if (absl::Status written = results.Write(i); !written.ok()) return written;
+  }
+  return absl::OkStatus();
+}
+
 // The process.
 
 // Needs more stack than there is.
@@ -365,6 +374,8 @@ void RegisterAll(Worker& worker) {
   worker.Register("output.log_often", LogOften);
   worker.Register("output.flood", Flood);
   worker.Register("output.log_from_threads", LogFromThreads);
+
+  worker.Register("stream.ten", TenResults);
 
   worker.Register("time.wait_for", WaitFor);
   worker.Register("time.hang_after", HangAfter);

@@ -195,6 +195,7 @@ Arrived Look(const void* body, size_t bytes) {
   const auto message = reader.getRoot<schemas::Message>();
   if (message.isRequest()) return {Kind::kRequest, message.getRequest().getId()};
   if (message.isShutdown()) return {Kind::kShutdown, 0};
+  if (message.isItem()) return {Kind::kItem, message.getItem().getId()};
   if (message.isResponse()) return {Kind::kAnswer, message.getResponse().getId()};
   return {};
 }
@@ -230,6 +231,16 @@ std::string AnswerBody(uint64_t id, const Names& codecs) {
   auto response = root.initResponse();
   response.setId(id);
   response.initResult().getMetadata().initAs<schemas::Value>().setNothing();
+  return ToBody(message);
+}
+
+std::string ItemBody(uint64_t id, bool is_first) {
+  capnp::MallocMessageBuilder message;
+  auto root = message.initRoot<schemas::Message>();
+  if (is_first) root.initCodecs(1).set(0, "value");
+  auto item = root.initItem();
+  item.setId(id);
+  item.initValue().getMetadata().initAs<schemas::Value>().setNothing();
   return ToBody(message);
 }
 

@@ -51,7 +51,7 @@ void SendWelcome(const WelcomeParts& parts = {});
 const std::vector<int>& HelloDescriptors();
 
 // What has arrived, and of a request its id.
-enum class Kind { kRequest, kShutdown, kAnswer, kOther };
+enum class Kind { kRequest, kShutdown, kAnswer, kItem, kOther };
 struct Arrived {
   Kind kind = Kind::kOther;
   uint64_t id = 0;
@@ -70,6 +70,10 @@ Arrived Look(const void* body, size_t bytes);
 using Names = std::vector<std::string>;
 std::string AnswerBody(uint64_t id, const Names& codecs = {"value"});
 void SendAnswer(uint64_t id, const Names& codecs = {"value"});
+
+// One of the results of a stream, a value of nothing, as a body. It names the codec if it is the
+// first message with a value.
+std::string ItemBody(uint64_t id, bool is_first);
 
 // A response whose result is a float64 array of one axis, in a segment of its own; each field may
 // be a lie.
