@@ -76,6 +76,35 @@ std::vector<char*> Pointers(std::vector<std::string>& strings) {
   return pointers;
 }
 
+// NOT_FOUND, PERMISSION_DENIED if a process can't start there.
+absl::Status CheckFolder(const std::string& folder) {
+  std::error_code error;
+  if (!std::filesystem::is_directory(folder, error)) {
+    return absl::NotFoundError(absl::StrCat("the worker's working directory '", folder,
+                                            "' is no folder, seen from ",
+                                            std::filesystem::current_path(error).string()));
+  }
+  if (::access(folder.c_str(), X_OK) == 0) return absl::OkStatus();
+  return absl::PermissionDeniedError(
+      absl::StrCat("the worker's working directory '", folder, "' may not be entered"));
+}
+
+// The program's path as the child sees it, which goes to its working directory first.
+std::string PathFromThere(const SpawnOptions& options) {
+  std::error_code error;
+  if (options.working_directory.empty()) return options.path;
+  const std::filesystem::path path = std::filesystem::absolute(options.path, error);
+  return error ? options.path : path.string();
+}
+
+absl::Status ApplyRestrictions(pid_t process, const SpawnOptions& options) {
+  absl::Status status = ApplyLimits(process, options.limits);
+  if (status.ok() && options.niceness.has_value()) {
+    status = ApplyNiceness(process, *options.niceness);
+  }
+  return status;
+}
+
 absl::Status SpawnError(absl::string_view path, int error_number) {
   const absl::Status cause = absl::ErrnoToStatus(error_number, "");
   absl::StatusCode code = absl::StatusCode::kInternal;
@@ -145,6 +174,11 @@ absl::StatusOr<ChildProcess> ChildProcess::Spawn(const SpawnOptions& options) {
   absl::StatusOr<std::vector<UniqueFd>> sources = OutOfTheWay(options.descriptors);
   if (!sources.ok()) return sources.status();
   SpawnAttributes spawn;
+  if (!options.working_directory.empty()) {
+    absl::Status usable = CheckFolder(options.working_directory);
+    if (!usable.ok()) return usable;
+    ::posix_spawn_file_actions_addchdir_np(&spawn.actions, options.working_directory.c_str());
+  }
   ::posix_spawn_file_actions_addopen(&spawn.actions, 0, "/dev/null", O_RDONLY, 0);
   int highest = 2;
   for (size_t i = 0; i < sources->size(); ++i) {
@@ -159,13 +193,13 @@ absl::StatusOr<ChildProcess> ChildProcess::Spawn(const SpawnOptions& options) {
   }
   ::posix_spawn_file_actions_addclosefrom_np(&spawn.actions, highest + 1);
 
-  std::vector<std::string> arguments = {options.path};
+  const std::string path = PathFromThere(options);
+  std::vector<std::string> arguments = {path};
   arguments.insert(arguments.end(), options.arguments.begin(), options.arguments.end());
   std::vector<std::string> environment = Environment(options.environment);
   pid_t pid = 0;
-  const int error_number =
-      ::posix_spawn(&pid, options.path.c_str(), &spawn.actions, &spawn.attributes,
-                    Pointers(arguments).data(), Pointers(environment).data());
+  const int error_number = ::posix_spawn(&pid, path.c_str(), &spawn.actions, &spawn.attributes,
+                                         Pointers(arguments).data(), Pointers(environment).data());
   if (error_number != 0) return SpawnError(options.path, error_number);
   UniqueFd pidfd(PidfdOpen(pid));
   if (!pidfd.valid() && errno == ESRCH) {
@@ -180,6 +214,8 @@ absl::StatusOr<ChildProcess> ChildProcess::Spawn(const SpawnOptions& options) {
     child.Kill();
     return absl::ResourceExhaustedError("no descriptor left for a worker (see ulimit -n)");
   }
+  absl::Status restricted = ApplyRestrictions(pid, options);
+  if (!restricted.ok()) return restricted;
   return child;
 }
 

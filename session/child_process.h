@@ -10,6 +10,11 @@
 // and an empty signal mask, stdin at /dev/null, this program's stdout and stderr unless others are
 // named, and no other descriptors but those named. The application's own signal settings are not
 // touched.
+//
+// Limits and niceness are set from outside, as soon as the process runs its program, and before
+// Spawn returns: what the program does in its first moments may come before them. Memory that it
+// has by then is counted, but not taken away again. What they can't do is a status, and the process
+// is gone.
 
 #ifndef SLABPIPE_SESSION_CHILD_PROCESS_H_
 #define SLABPIPE_SESSION_CHILD_PROCESS_H_
@@ -24,6 +29,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "slabpipe/session/resource_limits.h"
 #include "slabpipe/session/worker_end.h"
 #include "slabpipe/transport/unique_fd.h"
 #include "slabpipe/transport/wait.h"
@@ -40,6 +46,12 @@ struct SpawnOptions {
   // Descriptors of this process (borrowed) and the numbers, from 0 to 9, that they get in the
   // child.
   std::vector<std::pair<int, int>> descriptors = {};
+  // Where it starts; this process's own if empty. Both `path` and this are seen from this process's
+  // own if they are relative.
+  std::string working_directory = {};
+  ResourceLimits limits = {};
+  // Absolute; this process's own if none.
+  std::optional<int> niceness = std::nullopt;
 };
 
 // Where `program` is. With a '/' in it, a path as it stands; otherwise it is looked for beside this
@@ -49,7 +61,9 @@ absl::StatusOr<std::string> FindProgram(absl::string_view program);
 // Owns the process. Move-only; thread-compatible. The destructor kills and reaps what still runs.
 class ChildProcess {
  public:
-  // NOT_FOUND, PERMISSION_DENIED, RESOURCE_EXHAUSTED, or INTERNAL with the system's reason.
+  // NOT_FOUND (also for a working directory that is none), PERMISSION_DENIED, RESOURCE_EXHAUSTED,
+  // or INTERNAL with the system's reason; INVALID_ARGUMENT and PERMISSION_DENIED for limits, as
+  // ApplyLimits has them.
   static absl::StatusOr<ChildProcess> Spawn(const SpawnOptions& options);
   ChildProcess(ChildProcess&& other) noexcept = default;
   ChildProcess& operator=(ChildProcess&& other) = delete;

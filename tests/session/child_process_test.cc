@@ -2,25 +2,33 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "slabpipe/tests/testing/child_process.h"
 #include "slabpipe/tests/testing/process_state.h"
+#include "slabpipe/tests/testing/sanitizers.h"
 #include "slabpipe/tests/testing/status_matchers.h"
 #include "slabpipe/tests/testing/watchdog.h"
 
@@ -41,6 +49,13 @@ using ::testing::StartsWith;
 
 constexpr char kInspector[] = "tests/workers/inspector";
 
+// Takes the rights of root away from this process. For a child.
+void DropPrivileges() {
+  __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  const __user_cap_data_struct none[2] = {};
+  ASSERT_EQ(::syscall(SYS_capset, &header, none), 0);
+}
+
 class ChildProcessTest : public ::testing::Test {
  protected:
   ChildProcessTest() {
@@ -59,6 +74,14 @@ class ChildProcessTest : public ::testing::Test {
     absl::StatusOr<ChildProcess> child = ChildProcess::Spawn(options);
     if (!child.ok()) ::abort();
     return *std::move(child);
+  }
+  // The same; it waits until all that Spawn does has been done.
+  ChildProcess StartRestricted(const std::string& what, SpawnOptions options) {
+    int ends[2];
+    EXPECT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+    const UniqueFd start(ends[0]), closed_at_the_end(ends[1]);
+    options.descriptors.push_back({start.get(), 5});
+    return Start({what}, std::move(options));
   }
   // What it printed till its end.
   std::vector<std::string> Output() {
@@ -211,6 +234,115 @@ TEST_F(ChildProcessTest, NoDescriptorIsLeftHere) {
   const size_t before = tests::OpenDescriptors();
   for (int i = 0; i < 5; ++i) Start({"exit", "0"}).Kill();
   EXPECT_EQ(tests::OpenDescriptors(), before);
+}
+
+// Where it runs, and what it may use.
+
+TEST_F(ChildProcessTest, ItStartsInItsWorkingDirectory) {
+  const std::string here = std::filesystem::current_path().string();
+  const std::string folder = std::filesystem::canonical(::testing::TempDir()).string();
+  StartRestricted("limits", {.path = kInspector, .working_directory = folder})
+      .Wait(Deadline::Never());
+  EXPECT_THAT(Output(), Contains(absl::StrCat("folder ", folder)))
+      << "though the program's path is seen from here";
+  EXPECT_EQ(std::filesystem::current_path().string(), here);
+}
+
+TEST_F(ChildProcessTest, AWorkingDirectoryThatIsNoneIsNamed) {
+  EXPECT_THAT(
+      ChildProcess::Spawn({.path = kInspector, .working_directory = "/no/such/folder"}),
+      StatusIs(absl::StatusCode::kNotFound, HasSubstr("working directory '/no/such/folder'")));
+  EXPECT_THAT(ChildProcess::Spawn({.path = kInspector, .working_directory = "nowhere"}),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("seen from /")));
+  EXPECT_THAT(ChildProcess::Spawn({.path = kInspector, .working_directory = "/etc/passwd"}),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("/etc/passwd")));
+}
+
+TEST_F(ChildProcessTest, LimitsAreAsAsked) {
+  const ResourceLimits limits = {
+      .cpu_time = absl::Milliseconds(29'001), .open_files = 123, .core_bytes = 0};
+  StartRestricted("limits", {.path = kInspector, .limits = limits}).Wait(Deadline::Never());
+  EXPECT_THAT(Output(), IsSupersetOf({"processor 30 31", "files 123 123", "core 0 0"}));
+}
+
+TEST_F(ChildProcessTest, TheLimitOfMemoryIsAsAsked) {
+  if (tests::kSanitized) GTEST_SKIP() << "sanitizers don't start with any";
+  const ResourceLimits limits = {.memory_bytes = uint64_t{1} << 32};
+  StartRestricted("limits", {.path = kInspector, .limits = limits}).Wait(Deadline::Never());
+  EXPECT_THAT(Output(), Contains("memory 4294967296 4294967296"));
+}
+
+TEST_F(ChildProcessTest, WithoutLimitsTheyAreOurs) {
+  rlimit files;
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &files), 0);
+  StartRestricted("limits", {.path = kInspector}).Wait(Deadline::Never());
+  EXPECT_THAT(Output(), IsSupersetOf({absl::StrCat("files ", files.rlim_cur, " ", files.rlim_max),
+                                      absl::StrCat("niceness ", ::getpriority(PRIO_PROCESS, 0))}));
+}
+
+TEST_F(ChildProcessTest, TheLimitOfProcessorTimeIsNoLongerThanTheSystems) {
+  EXPECT_TRUE(tests::PassesInChild([&] {
+    const rlimit ours = {.rlim_cur = 100, .rlim_max = 100};
+    ASSERT_EQ(::setrlimit(RLIMIT_CPU, &ours), 0);
+    const ChildProcess child =
+        Start({"hang"}, {.path = kInspector, .limits = {.cpu_time = absl::Seconds(100)}});
+    rlimit limit;
+    ASSERT_EQ(::prlimit(child.pid(), RLIMIT_CPU, nullptr, &limit), 0);
+    EXPECT_EQ(limit.rlim_cur, 100u);
+    EXPECT_EQ(limit.rlim_max, 100u);
+  }));
+}
+
+TEST_F(ChildProcessTest, WhatTheSystemDoesNotAllowIsAStatusAndNothingRuns) {
+  EXPECT_THAT(
+      ChildProcess::Spawn(
+          {.path = kInspector, .arguments = {"hang"}, .limits = {.open_files = uint64_t{1} << 40}}),
+      StatusIs(absl::StatusCode::kPermissionDenied,
+               AllOf(HasSubstr("open_files"), HasSubstr("RLIMIT_NOFILE"),
+                     HasSubstr("1099511627776"), HasSubstr("allows at most"))));
+  EXPECT_TRUE(tests::PassesInChild([] {
+    const rlimit ours = {.rlim_cur = 64, .rlim_max = 64};
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &ours), 0);
+    DropPrivileges();
+    EXPECT_THAT(ChildProcess::Spawn(
+                    {.path = "/bin/sleep", .arguments = {"100000"}, .limits = {.open_files = 65}}),
+                StatusIs(absl::StatusCode::kPermissionDenied, HasSubstr("allows at most 64")));
+    EXPECT_THAT(
+        ChildProcess::Spawn({.path = "/bin/sleep", .arguments = {"100000"}, .niceness = -7}),
+        StatusIs(absl::StatusCode::kPermissionDenied,
+                 AllOf(HasSubstr("niceness to -7"), HasSubstr("allows "))));
+    EXPECT_THAT(tests::Children(), IsEmpty());
+  }));
+}
+
+TEST_F(ChildProcessTest, LimitsThatAreNoneAreRefused) {
+  const auto refused = [](ResourceLimits limits, absl::string_view name) {
+    EXPECT_THAT(ChildProcess::Spawn({.path = kInspector, .arguments = {"hang"}, .limits = limits}),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(name)));
+  };
+  refused({.memory_bytes = 0}, "memory_bytes is 0");
+  refused({.open_files = 0}, "open_files is 0");
+  refused({.cpu_time = absl::ZeroDuration()}, "cpu_time is 0");
+  refused({.cpu_time = -absl::Seconds(1)}, "cpu_time is -1s");
+  refused({.cpu_time = absl::InfiniteDuration()}, "cpu_time is inf");
+  for (const int niceness : {-21, 20}) {
+    EXPECT_THAT(ChildProcess::Spawn({.path = kInspector, .niceness = niceness}),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         HasSubstr(absl::StrCat("is ", niceness, "; it is between -20 and 19"))));
+  }
+}
+
+TEST_F(ChildProcessTest, OneThatUsesUpItsProcessorTimeIsEndedByItsSignal) {
+  ChildProcess child =
+      StartRestricted("spin", {.path = kInspector, .limits = {.cpu_time = absl::Milliseconds(1)}});
+  const std::optional<WorkerEnd> end = child.Wait(Deadline::Never());
+  ASSERT_TRUE(end.has_value() && std::holds_alternative<Signalled>(*end));
+  EXPECT_EQ(std::get<Signalled>(*end).signal, SIGXCPU);
+}
+
+TEST_F(ChildProcessTest, NicenessIsAbsolute) {
+  StartRestricted("limits", {.path = kInspector, .niceness = 19}).Wait(Deadline::Never());
+  EXPECT_THAT(Output(), Contains("niceness 19"));
 }
 
 // Its end.

@@ -2,6 +2,8 @@
 // does what its first argument says.
 //
 //   show      prints its descriptors, blocked and ignored signals, group, and ends
+//   limits    waits for the end of descriptor 5, prints its limits, niceness and folder, and ends
+//   spin      waits as above, and then uses processor time without end
 //   exit N    exits with N
 //   signal N  kills itself by signal N
 //   family    starts a child that runs for ever, prints its pid, and hangs
@@ -11,6 +13,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -42,6 +45,28 @@ void ShowStatus() {
   std::printf("leads %d\n", ::getpgrp() == ::getpid() ? 1 : 0);
 }
 
+void AwaitStart() {
+  constexpr int kStart = 5;
+  char byte;
+  while (::read(kStart, &byte, 1) > 0) {
+  }
+}
+
+void ShowLimits() {
+  const auto show = [](const char* name, __rlimit_resource resource) {
+    rlimit limit;
+    ::getrlimit(resource, &limit);
+    std::printf("%s %llu %llu\n", name, static_cast<unsigned long long>(limit.rlim_cur),
+                static_cast<unsigned long long>(limit.rlim_max));
+  };
+  show("memory", RLIMIT_AS);
+  show("processor", RLIMIT_CPU);
+  show("files", RLIMIT_NOFILE);
+  show("core", RLIMIT_CORE);
+  std::printf("niceness %d\n", ::getpriority(PRIO_PROCESS, 0));
+  std::printf("folder %s\n", std::filesystem::current_path().c_str());
+}
+
 void StartChild() {
   const pid_t child = ::fork();
   if (child == 0) {
@@ -63,6 +88,9 @@ int main(int argc, char** argv) {
     const char* variable = ::getenv("INSPECTED");
     std::printf("INSPECTED %s\n", variable == nullptr ? "is not set" : variable);
   }
+  if (what == "limits" || what == "spin") AwaitStart();
+  if (what == "limits") ShowLimits();
+  while (what == "spin") ::getppid();
   if (what == "exit") return number;
   if (what == "signal") {
     ::kill(::getpid(), number);
