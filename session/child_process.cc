@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
-#include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -16,8 +15,6 @@
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
 
 extern char** environ;
 
@@ -130,45 +127,7 @@ absl::StatusOr<std::vector<UniqueFd>> OutOfTheWay(
   return copies;
 }
 
-bool IsProgram(const std::string& path) {
-  std::error_code error;
-  return ::access(path.c_str(), X_OK) == 0 && std::filesystem::is_regular_file(path, error);
-}
-
-std::vector<std::string> SearchFolders() {
-  std::vector<std::string> folders;
-  std::error_code error;
-  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
-  if (!error) folders.push_back(self.parent_path().string());
-  const char* path = ::getenv("PATH");
-  for (absl::string_view folder : absl::StrSplit(path == nullptr ? "" : path, ':')) {
-    if (!folder.empty()) folders.emplace_back(folder);
-  }
-  return folders;
-}
-
 }  // namespace
-
-absl::StatusOr<std::string> FindProgram(absl::string_view program) {
-  if (program.empty()) {
-    return absl::InvalidArgumentError("no worker program is named (SessionOptions::program)");
-  }
-  const std::string name(program);
-  if (name.find('/') != std::string::npos) {
-    if (IsProgram(name)) return name;
-    std::error_code error;
-    return absl::NotFoundError(absl::StrCat("the worker program '", name,
-                                            "' is no executable file, seen from ",
-                                            std::filesystem::current_path(error).string()));
-  }
-  const std::vector<std::string> folders = SearchFolders();
-  for (const std::string& folder : folders) {
-    const std::string path = absl::StrCat(folder, "/", name);
-    if (IsProgram(path)) return path;
-  }
-  return absl::NotFoundError(absl::StrCat("the worker program '", name,
-                                          "' is in none of: ", absl::StrJoin(folders, ", ")));
-}
 
 absl::StatusOr<ChildProcess> ChildProcess::Spawn(const SpawnOptions& options) {
   absl::StatusOr<std::vector<UniqueFd>> sources = OutOfTheWay(options.descriptors);

@@ -1,7 +1,6 @@
 // ChildProcess: spawns a program, waits for it, ends it and what it has spawned.
 //
-//   absl::StatusOr<std::string> path = FindProgram("stats_worker");
-//   auto child = ChildProcess::Spawn({.path = *path, .descriptors = {{socket, 3}}});
+//   auto child = ChildProcess::Spawn({.path = "/bin/sleep", .descriptors = {{socket, 3}}});
 //   std::optional<WorkerEnd> end = child->Wait(Deadline::After(absl::Seconds(5)));
 //   if (!end) end = child->Kill();
 //
@@ -28,7 +27,6 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "slabpipe/session/resource_limits.h"
 #include "slabpipe/session/worker_end.h"
 #include "slabpipe/transport/unique_fd.h"
@@ -53,10 +51,6 @@ struct SpawnOptions {
   // Absolute; this process's own if none.
   std::optional<int> niceness = std::nullopt;
 };
-
-// Where `program` is. With a '/' in it, a path as it stands; otherwise it is looked for beside this
-// process's own executable, then in PATH. NOT_FOUND says where it was looked for.
-absl::StatusOr<std::string> FindProgram(absl::string_view program);
 
 // Owns the process. Move-only; thread-compatible. The destructor kills and reaps what still runs.
 class ChildProcess {

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "slabpipe/session/error_wire.h"
+#include "slabpipe/session/find_program.h"
 #include "slabpipe/session/placement.h"
 #include "slabpipe/session/remote_error.h"
 #include "slabpipe/transport/kj_boundary.h"

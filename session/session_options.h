@@ -20,8 +20,9 @@
 namespace slabpipe {
 
 struct SessionOptions {
-  // The worker: a path if there is a '/' in it; otherwise looked for beside this program's
-  // executable, then in PATH.
+  // The worker: a path, or a name that is looked for beside this program's executable, in Bazel's
+  // runfiles, where programs are installed, and in PATH (find_program.h); or kThisProgram
+  // (single_binary.h).
   std::string program;
   std::vector<std::string> arguments = {};
   // Variables to set, or (std::nullopt) to unset, for the worker.

@@ -106,32 +106,6 @@ class ChildProcessTest : public ::testing::Test {
   UniqueFd reader_, writer_;
 };
 
-// FindProgram.
-
-TEST(FindProgramTest, APathIsTakenAsItStands) {
-  EXPECT_EQ(FindProgram(kInspector).value(), kInspector);
-  EXPECT_EQ(FindProgram("/bin/sh").value(), "/bin/sh");
-  EXPECT_THAT(FindProgram("tests/workers/nothing"),
-              StatusIs(absl::StatusCode::kNotFound,
-                       AllOf(HasSubstr("'tests/workers/nothing'"), HasSubstr("seen from /"))));
-}
-
-TEST(FindProgramTest, ANameIsLookedForBesideThisProgramAndInPath) {
-  EXPECT_THAT(FindProgram("sh").value(), HasSubstr("/sh"));
-  EXPECT_THAT(FindProgram("child_process_test").value(),
-              HasSubstr("tests/session/child_process_test"));
-  EXPECT_THAT(
-      FindProgram("no_such_program"),
-      StatusIs(absl::StatusCode::kNotFound,
-               AllOf(HasSubstr("no_such_program"), HasSubstr("tests/session"), HasSubstr("/bin"))));
-}
-
-TEST(FindProgramTest, FoldersAndFilesThatAreNotExecutableAreNoPrograms) {
-  EXPECT_THAT(FindProgram("/tmp"), StatusIs(absl::StatusCode::kNotFound));
-  EXPECT_THAT(FindProgram("/etc/passwd"), StatusIs(absl::StatusCode::kNotFound));
-  EXPECT_THAT(FindProgram(""), StatusIs(absl::StatusCode::kInvalidArgument));
-}
-
 // Spawn.
 
 TEST_F(ChildProcessTest, WhatCanNotBeRunIsAStatus) {
