@@ -15,6 +15,7 @@
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
+#include "slabpipe/session/find_program.h"
 
 extern char** environ;
 
@@ -94,6 +95,14 @@ std::string PathFromThere(const SpawnOptions& options) {
   return error ? options.path : path.string();
 }
 
+// What the program is told that it is called.
+std::string NameOf(const std::string& path) {
+  std::error_code error;
+  if (path != kThisProgram) return path;
+  const std::filesystem::path executable = std::filesystem::read_symlink(path, error);
+  return error ? path : executable.string();
+}
+
 absl::Status ApplyRestrictions(pid_t process, const SpawnOptions& options) {
   absl::Status status = ApplyLimits(process, options.limits);
   if (status.ok() && options.niceness.has_value()) {
@@ -153,7 +162,7 @@ absl::StatusOr<ChildProcess> ChildProcess::Spawn(const SpawnOptions& options) {
   ::posix_spawn_file_actions_addclosefrom_np(&spawn.actions, highest + 1);
 
   const std::string path = PathFromThere(options);
-  std::vector<std::string> arguments = {path};
+  std::vector<std::string> arguments = {NameOf(path)};
   arguments.insert(arguments.end(), options.arguments.begin(), options.arguments.end());
   std::vector<std::string> environment = Environment(options.environment);
   pid_t pid = 0;
