@@ -12,6 +12,7 @@ _PACKAGES = {
     "absl_base": "libabsl-dev",
     "capnp": "libcapnp-dev",
     "kj": "libcapnp-dev",
+    "nlohmann_json": "nlohmann-json3-dev",
 }
 
 # What only tests, benchmarks and examples need: without it, there is no such target.

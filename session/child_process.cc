@@ -119,6 +119,7 @@ absl::Status SpawnError(absl::string_view path, int error_number) {
   if (error_number == EAGAIN || error_number == ENOMEM || error_number == EMFILE) {
     code = absl::StatusCode::kResourceExhausted;
   }
+  if (error_number == E2BIG) code = absl::StatusCode::kInvalidArgument;  // arguments, variables
   return absl::Status(code, absl::StrCat("can't run '", path, "'", cause.message()));
 }
 

@@ -45,13 +45,17 @@ absl::Status Apply(pid_t process, const Limit& limit) {
 }
 
 absl::Status OutOfRange(absl::string_view name, absl::string_view value, absl::string_view right) {
-  return absl::InvalidArgumentError(absl::StrCat("the limit ", name, " is ", value, "; ", right,
-                                                 ", or is left out for that of this process"));
+  return absl::InvalidArgumentError(
+      absl::StrCat(name, " is ", value, "; ", right, ", or left out for that of main"));
 }
 
 absl::Status CheckPositive(absl::string_view name, const std::optional<uint64_t>& value) {
   if (value != 0u) return absl::OkStatus();
   return OutOfRange(name, "0", "it is 1 at least");
+}
+
+absl::Status InWorker(const absl::Status& status) {
+  return absl::Status(status.code(), absl::StrCat("the worker's ", status.message()));
 }
 
 }  // namespace
@@ -68,12 +72,12 @@ absl::Status ValidateLimits(const ResourceLimits& limits) {
 
 absl::Status ValidateNiceness(int niceness) {
   if (niceness >= kMinNiceness && niceness <= kMaxNiceness) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("the niceness is ", niceness, "; it is between ",
+  return absl::InvalidArgumentError(absl::StrCat("niceness is ", niceness, "; it is between ",
                                                  kMinNiceness, " and ", kMaxNiceness));
 }
 
 absl::Status ApplyLimits(pid_t process, const ResourceLimits& limits) {
-  absl::Status status = ValidateLimits(limits);
+  absl::Status status = InWorker(ValidateLimits(limits));
   const auto apply = [&](const Limit& limit) {
     if (status.ok()) status = Apply(process, limit);
   };
@@ -95,7 +99,7 @@ absl::Status ApplyLimits(pid_t process, const ResourceLimits& limits) {
 }
 
 absl::Status ApplyNiceness(pid_t group, int niceness) {
-  if (absl::Status valid = ValidateNiceness(niceness); !valid.ok()) return valid;
+  if (absl::Status valid = ValidateNiceness(niceness); !valid.ok()) return InWorker(valid);
   if (::setpriority(PRIO_PGRP, static_cast<id_t>(group), niceness) == 0 || errno == ESRCH) {
     return absl::OkStatus();
   }

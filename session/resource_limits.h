@@ -41,8 +41,8 @@ struct ResourceLimits {
 constexpr int kMinNiceness = -20;  // eager
 constexpr int kMaxNiceness = 19;   // stands back for everybody
 
-// INVALID_ARGUMENT, which names the limit, for one of 0 (but core_bytes), and for processor time
-// that is not above zero or is infinite.
+// INVALID_ARGUMENT for a limit of 0 (but core_bytes), and for processor time that is not above zero
+// or is infinite; its message begins with the member's name: "open_files is 0; ...".
 absl::Status ValidateLimits(const ResourceLimits& limits);
 // INVALID_ARGUMENT outside [kMinNiceness, kMaxNiceness].
 absl::Status ValidateNiceness(int niceness);
