@@ -104,7 +104,10 @@ absl::Status Connection::Spawn(const ConnectionOptions& options, Parts& parts) {
                         .environment = options.environment,
                         .descriptors = {{parts.output->stdout_writer(), 1},
                                         {parts.output->stderr_writer(), 2},
-                                        {sockets->second.get(), kWorkerDescriptor}}};
+                                        {sockets->second.get(), kWorkerDescriptor}},
+                        .working_directory = options.working_directory,
+                        .limits = options.limits,
+                        .niceness = options.niceness};
   spawn.environment[kDescriptorVariable] = absl::StrCat(kWorkerDescriptor);
   absl::StatusOr<ChildProcess> process = ChildProcess::Spawn(spawn);
   if (!process.ok()) return process.status();

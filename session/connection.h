@@ -34,6 +34,7 @@
 #include "slabpipe/session/output_reader.h"
 #include "slabpipe/session/remote_handles.h"
 #include "slabpipe/session/reply_router.h"
+#include "slabpipe/session/resource_limits.h"
 #include "slabpipe/session/target.h"
 #include "slabpipe/session/worker_end.h"
 #include "slabpipe/session/worker_health.h"
@@ -49,6 +50,9 @@ struct ConnectionOptions {
   std::string program;
   std::vector<std::string> arguments;
   EnvironmentChanges environment;
+  std::string working_directory;
+  ResourceLimits limits;
+  std::optional<int> niceness;
   HelloInfo hello;
   PipeOptions pipe;
   absl::Duration start_timeout;

@@ -60,6 +60,16 @@ absl::Status Session::Restart(std::optional<EnvironmentChanges> environment) {
   return core_->Restart(std::move(environment));
 }
 
+absl::Status Session::Restart(const Environment& environment) {
+  return core_->Restart(environment);
+}
+
+absl::StatusOr<EnvironmentScope> Session::Within(const Environment& environment) {
+  return EnvironmentScope::Enter(core_, environment);
+}
+
+std::optional<std::string> Session::environment() const { return core_->environment(); }
+
 absl::StatusOr<AnyNdArray> Session::NewAnyArray(ElementType type, absl::Span<const int64_t> shape,
                                                 Order order) {
   if (absl::Status mine = core_->CheckProcess(); !mine.ok()) return mine;

@@ -56,6 +56,8 @@
 #include "slabpipe/session/argument.h"
 #include "slabpipe/session/call_options.h"
 #include "slabpipe/session/child_process.h"
+#include "slabpipe/session/environment.h"
+#include "slabpipe/session/environment_scope.h"
 #include "slabpipe/session/future.h"
 #include "slabpipe/session/log_sink.h"
 #include "slabpipe/session/remote_error.h"
@@ -150,6 +152,18 @@ class Session {
   // Ends the worker, if one runs, and starts a new one; with another environment, if one is given.
   // Errors as for Start; then there is no worker, and Restart may be tried again.
   absl::Status Restart(std::optional<EnvironmentChanges> environment = std::nullopt);
+  // The same with a named environment: what that does not say is as in the options. Later restarts
+  // stay in it. If it can't be used for a reason that is known before (INVALID_ARGUMENT, or
+  // NOT_FOUND: its program), the old worker goes on.
+  absl::Status Restart(const Environment& environment);
+
+  // A scope: inside it the worker runs in `environment`, after it in that of before, whatever
+  // happens. It holds for all threads. If the worker can't be started there, it runs as before when
+  // this returns, and the error says so. FAILED_PRECONDITION inside another scope, whose
+  // environment it names; so is a Restart with an environment.
+  absl::StatusOr<EnvironmentScope> Within(const Environment& environment);
+  // The name of the environment that the worker runs in; nullopt: that of the options.
+  std::optional<std::string> environment() const;
 
   // Waits until the log sink has been told all that the worker has said so far: what it has printed
   // (but for an unfinished line), and the records that came before an answer. DEADLINE_EXCEEDED;

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "slabpipe/codec/built_in.h"
 #include "slabpipe/session/worker_loss.h"
+#include "slabpipe/session/session_exchange.h"
 #include "slabpipe/transport/posix_segment.h"
 
 namespace slabpipe {
@@ -45,33 +46,6 @@ bool IsLasting(const absl::Status& status) {
 }
 
 }  // namespace
-
-// While it exists and has been taken, this thread alone exchanges workers.
-class SessionCore::Exchange {
- public:
-  explicit Exchange(SessionCore& core) : core_(core) {}
-  ~Exchange() {
-    if (!taken_) return;
-    std::lock_guard<std::mutex> lock(core_.mutex_);
-    core_.exchanging_ = false;
-    core_.changed_.notify_all();
-  }
-
-  // False if it is another one's turn till then.
-  bool Take(Deadline deadline) {
-    std::unique_lock<std::mutex> lock(core_.mutex_);
-    while (core_.exchanging_) {
-      if (deadline.HasPassed()) return false;
-      const absl::Duration rest = std::min(deadline.Remaining(), absl::Hours(1));
-      core_.changed_.wait_for(lock, absl::ToChronoNanoseconds(rest));
-    }
-    return taken_ = core_.exchanging_ = true;
-  }
-
- private:
-  SessionCore& core_;
-  bool taken_ = false;
-};
 
 SessionCore::SessionCore(SessionOptions options)
     : options_(std::move(options)),
@@ -260,13 +234,16 @@ absl::Status SessionCore::Recover(const std::shared_ptr<Connection>& lost,
 
 absl::Status SessionCore::Shutdown(absl::Duration grace) {
   if (absl::Status mine = CheckProcess(); !mine.ok()) return mine;
+  std::stop_source starting(std::nostopstate);
   {
     std::lock_guard<std::mutex> lock(mutex_);
     ++shutdowns_;
     next_start_ = std::nullopt;
     if (start_interrupt_ != nullptr) start_interrupt_->Cancel();
     changed_.notify_all();
+    starting = start_stop_;
   }
+  starting.request_stop();
   // Not in an Exchange while waiting: a call that fails meanwhile needs it.
   absl::Status gone;
   if (const std::shared_ptr<Connection> old = connection()) gone = old->Shutdown(grace);
@@ -297,17 +274,23 @@ absl::Status SessionCore::Restart(std::optional<EnvironmentChanges> environment)
   if (absl::Status mine = CheckProcess(); !mine.ok()) return mine;
   Exchange exchange(*this);
   exchange.Take(Deadline::Never());
+  if (environment.has_value()) {
+    if (absl::Status allowed = CheckNoScope(); !allowed.ok()) return allowed;
+    options_.environment = *std::move(environment);
+    SetEnvironment(std::nullopt);
+  }
+  EndWorker();
+  return StartWorker(Deadline::Never());
+}
+
+void SessionCore::EndWorker() {
   if (const std::shared_ptr<Connection> old = connection()) {
     // That it had to be killed is no failure of this.
     old->Shutdown(options_.shutdown_grace).IgnoreError();
     Retire(old);
   }
-  if (environment.has_value()) options_.environment = *std::move(environment);
-  {
-    std::lock_guard<std::mutex> lock(mutex_);
-    restarts_.Reset();
-  }
-  return StartWorker(Deadline::Never());
+  std::lock_guard<std::mutex> lock(mutex_);
+  restarts_.Reset();
 }
 
 absl::Status SessionCore::StartWorker(Deadline deadline) {
@@ -320,22 +303,33 @@ absl::Status SessionCore::StartWorker(Deadline deadline) {
   std::unique_lock<std::mutex> lock(mutex_);
   const uint64_t number = ++workers_;
   start_interrupt_ = &*interrupt;
+  start_stop_ = std::stop_source();
+  const std::stop_token stop = start_stop_.get_token();
   lock.unlock();
+  const SessionOptions options = WorkerOptions();
+  const Deadline ready = Deadline::Earlier(deadline, Deadline::After(options.start_timeout));
   const std::string worker_prefix = absl::StrCat(prefix_, "w", number, ".");
   const ConnectionOptions connection_options = {
-      .program = options_.program,
-      .arguments = options_.arguments,
-      .environment = options_.environment,
+      .program = options.program,
+      .arguments = options.arguments,
+      .environment = options.environment,
+      .working_directory = options.working_directory,
+      .limits = options.limits,
+      .niceness = options.niceness,
       .hello = {.main_prefix = absl::StrCat(prefix_, "m."),
                 .worker_prefix = worker_prefix,
                 .segments = options_.segments},
       .pipe = options_.pipe,
-      .start_timeout = std::min(options_.start_timeout, deadline.Remaining()),
+      .start_timeout = ready.Remaining(),
       .logs = logs_,
       .interrupt = &*interrupt};
   std::optional<WorkerEnd> end;
   absl::StatusOr<std::shared_ptr<Connection>> started =
       Connection::Start(connection_options, pool_, codecs_, end);
+  if (started.ok()) {
+    absl::Status warm = WarmUp(*started, options, ready, stop, end);
+    if (!warm.ok()) started = warm;
+  }
   lock.lock();
   start_interrupt_ = nullptr;
   if (end.has_value()) last_end_ = end;
@@ -350,7 +344,7 @@ absl::Status SessionCore::StartWorker(Deadline deadline) {
     next_start_ =
         IsLasting(started.status()) ? started.status() : restarts_.NextStart(absl::Now(), false);
   }
-  return started.status();
+  return WithEnvironmentsName(started.status());
 }
 
 // The worker is gone, or goes now.

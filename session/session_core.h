@@ -10,7 +10,9 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -23,6 +25,7 @@
 #include "slabpipe/session/async_calls.h"
 #include "slabpipe/session/call_options.h"
 #include "slabpipe/session/connection.h"
+#include "slabpipe/session/environment.h"
 #include "slabpipe/session/log_queue.h"
 #include "slabpipe/session/fork_watch.h"
 #include "slabpipe/session/restart_policy.h"
@@ -48,10 +51,16 @@ class SessionCore : public std::enable_shared_from_this<SessionCore> {
   // Once, before anything else.
   absl::Status StartLogs();
   absl::Status FlushLogs(Deadline deadline);
+  // To the sink. Since StartLogs.
+  void Log(LogRecord record) { logs_->Push(std::move(record)); }
   absl::Status Ping(absl::Duration timeout);
   absl::Status ReleaseHandles(absl::Duration timeout);
   absl::Status Shutdown(absl::Duration grace);
   absl::Status Restart(std::optional<EnvironmentChanges> environment);
+  absl::Status Restart(const Environment& environment);
+  // A scope's two ends.
+  absl::Status Enter(const Environment& environment);
+  absl::Status Leave();
 
   // Whether this object can neither be used nor destroyed any more: what it would do, it would do to
   // others.
@@ -64,6 +73,8 @@ class SessionCore : public std::enable_shared_from_this<SessionCore> {
   // Null if there is no worker.
   std::shared_ptr<Connection> connection() const;
   std::optional<WorkerEnd> last_end() const;
+  // The name of the environment; nullopt: that of the options.
+  std::optional<std::string> environment() const;
   SessionStats stats() const;
 
  private:
@@ -79,11 +90,35 @@ class SessionCore : public std::enable_shared_from_this<SessionCore> {
   // wished, and says so in the status.
   absl::Status Recover(const std::shared_ptr<Connection>& lost, const absl::Status& status,
                        Deadline deadline);
-  // Both: REQUIRES an Exchange.
+  // All the next: REQUIRES an Exchange.
   absl::Status StartWorker(Deadline deadline);
+  // Runs the start-up targets of a worker that has just been started. After an error it is retired,
+  // and `end` says how it ended.
+  absl::Status WarmUp(const std::shared_ptr<Connection>& connection, const SessionOptions& options,
+                      Deadline deadline, std::stop_token stop, std::optional<WorkerEnd>& end);
+  absl::Status RunStartUpTargets(Connection& connection, const SessionOptions& options,
+                                 Deadline deadline, std::stop_token stop);
+  // Asks the worker to go, if there is one.
+  void EndWorker();
+  // The options and, on top of them, the environment.
+  SessionOptions WorkerOptions() const;
+  void SetEnvironment(std::optional<Environment> environment);
+  // REQUIRES: mutex_ is held.
+  absl::Status WithEnvironmentsName(const absl::Status& status) const;
+  // FAILED_PRECONDITION within a scope.
+  absl::Status CheckNoScope() const;
+  // After an environment could not be entered: the worker runs again where it did before.
+  absl::Status Return(std::optional<Environment> outer, uint64_t shutdowns,
+                      const absl::Status& why);
   void Retire(const std::shared_ptr<Connection>& connection);
 
   const ForkWatch fork_watch_;
+  // What a scope goes back to.
+  struct Scope {
+    std::optional<Environment> outer;
+    uint64_t shutdowns;  // before
+  };
+
   SessionOptions options_;  // environment: guarded by an Exchange; the rest does not change
   const std::shared_ptr<const CodecRegistry> codecs_;
   const std::string prefix_;
@@ -95,6 +130,9 @@ class SessionCore : public std::enable_shared_from_this<SessionCore> {
   bool exchanging_ = false;
   std::shared_ptr<Connection> connection_;
   const Cancellation* start_interrupt_ = nullptr;  // of the worker that is being started
+  std::stop_source start_stop_;                    // of its start-up targets
+  std::optional<Environment> environment_;         // changed in an Exchange only
+  std::optional<Scope> scope_;                     // likewise
   uint64_t shutdowns_ = 0;  // begun: a start that was begun before is given up
   // The last worker was lost, and the next may be started then; an error if it must not be.
   std::optional<absl::StatusOr<absl::Time>> next_start_;

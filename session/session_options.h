@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "slabpipe/session/child_process.h"
 #include "slabpipe/session/handshake.h"
 #include "slabpipe/session/log_sink.h"
+#include "slabpipe/session/resource_limits.h"
 #include "slabpipe/session/restart_policy.h"
 #include "slabpipe/transport/message_pipe.h"
 #include "slabpipe/transport/shm_pool.h"
@@ -27,7 +29,16 @@ struct SessionOptions {
   std::vector<std::string> arguments = {};
   // Variables to set, or (std::nullopt) to unset, for the worker.
   EnvironmentChanges environment = {};
-  // How long the worker may take from being started to saying hello.
+  // Where the worker starts; this process's own folder if empty.
+  std::string working_directory = {};
+  ResourceLimits limits = {};
+  // Absolute, from -20 (eager) to 19; this process's own if none.
+  std::optional<int> niceness = std::nullopt;
+  // Called one after the other, without arguments, whenever a worker has been started, before it is
+  // used. An error of one of them is an error of the start.
+  std::vector<std::string> start_up_targets = {};
+  // How long the worker may take from being started to being ready: its hello, and the start-up
+  // targets.
   absl::Duration start_timeout = absl::Seconds(10);
   // For calls that don't say otherwise. A call without a deadline ends with the worker, or with
   // Shutdown.
