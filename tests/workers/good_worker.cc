@@ -230,6 +230,12 @@ void DropWhen(const std::string& path) {
     Complain("dropped\n");
   });
 }
+
+[[noreturn]] void Hang() {
+  Complain("hangs\n");
+  while (true) ::pause();
+}
+
 [[noreturn]] void HangAfter(const std::string& path) {
   WaitFor(path);
   while (true) ::pause();
@@ -311,6 +317,13 @@ void UseUpDescriptors() {
   }
 }
 
+// Its limit of them.
+int64_t OpenFiles() {
+  rlimit limit;
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  return static_cast<int64_t>(limit.rlim_cur);
+}
+
 int64_t Counter() {
   static int64_t count = 0;
   return ++count;
@@ -379,11 +392,16 @@ void RegisterAll(Worker& worker) {
 
   worker.Register("time.wait_for", WaitFor);
   worker.Register("time.hang_after", HangAfter);
+  worker.Register("time.hang", Hang);
 
   worker.Register("process.pid", [] { return static_cast<int64_t>(::getpid()); });
   worker.Register("process.argument", [] { return first_argument; });
   worker.Register("process.environment", Environment);
+  worker.Register("process.folder", [] { return std::filesystem::current_path().string(); });
+  worker.Register("process.niceness", [] { return ::getpriority(PRIO_PROCESS, 0); });
+  worker.Register("process.open_files", OpenFiles);
   worker.Register("process.die", Die);
+  worker.Register("process.crash", [] { Die("segv"); });
   worker.Register("process.last_words_then_die", LastWordsThenDie);
   worker.Register("process.say_all_then_die", SayAllThenDie);
   worker.Register("process.grandchild", StartGrandchild);
