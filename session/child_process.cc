@@ -95,14 +95,6 @@ std::string PathFromThere(const SpawnOptions& options) {
   return error ? options.path : path.string();
 }
 
-// What the program is told that it is called.
-std::string NameOf(const std::string& path) {
-  std::error_code error;
-  if (path != kThisProgram) return path;
-  const std::filesystem::path executable = std::filesystem::read_symlink(path, error);
-  return error ? path : executable.string();
-}
-
 absl::Status ApplyRestrictions(pid_t process, const SpawnOptions& options) {
   absl::Status status = ApplyLimits(process, options.limits);
   if (status.ok() && options.niceness.has_value()) {
@@ -163,7 +155,7 @@ absl::StatusOr<ChildProcess> ChildProcess::Spawn(const SpawnOptions& options) {
   ::posix_spawn_file_actions_addclosefrom_np(&spawn.actions, highest + 1);
 
   const std::string path = PathFromThere(options);
-  std::vector<std::string> arguments = {NameOf(path)};
+  std::vector<std::string> arguments = {ReadableProgram(path)};
   arguments.insert(arguments.end(), options.arguments.begin(), options.arguments.end());
   std::vector<std::string> environment = Environment(options.environment);
   pid_t pid = 0;

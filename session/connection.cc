@@ -127,7 +127,7 @@ absl::Status Connection::Spawn(const ConnectionOptions& options, Parts& parts) {
 
 Connection::Connection(const ConnectionOptions& options, Parts parts, std::shared_ptr<ShmPool> pool,
                        std::shared_ptr<const CodecRegistry> codecs)
-    : program_(options.program),
+    : program_(ReadableProgram(options.program)),
       pool_(std::move(pool)),
       codecs_(std::move(codecs)),
       logs_(options.logs),

@@ -94,6 +94,13 @@ std::string Describe(const std::string& place) {
 
 }  // namespace
 
+std::string ReadableProgram(absl::string_view program) {
+  std::error_code error;
+  if (program != kThisProgram) return std::string(program);
+  const fs::path executable = fs::read_symlink(kThisProgram, error);
+  return error ? kThisProgram : executable.string();
+}
+
 ProgramRoots RootsOfThisProcess() {
   ProgramRoots roots;
   std::error_code error;

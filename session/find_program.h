@@ -29,6 +29,9 @@ namespace slabpipe {
 // programs that are main and worker in one (session/single_binary.h).
 inline constexpr char kThisProgram[] = "/proc/self/exe";
 
+// What people call it: for kThisProgram the path of the executable, others as they are.
+std::string ReadableProgram(absl::string_view program);
+
 // Where names are looked for.
 struct ProgramRoots {
   std::string executable = {};             // this program's own; empty if not known

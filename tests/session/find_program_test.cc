@@ -178,6 +178,8 @@ TEST_F(FindProgramTest, FoldersAndFilesThatAreNotExecutableAreNoPrograms) {
 
 TEST_F(FindProgramTest, ThisProgramIsFoundUnlessItWouldStartItselfForEver) {
   EXPECT_THAT(FindProgram(kThisProgram), IsOkAndHolds(kThisProgram));
+  EXPECT_THAT(ReadableProgram(kThisProgram), EndsWith("tests/session/find_program_test"));
+  EXPECT_EQ(ReadableProgram("worker"), "worker");
   ::setenv(kDescriptorVariable, "3", 1);
   EXPECT_THAT(FindProgram(kThisProgram),
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("ServeIfWorker")));

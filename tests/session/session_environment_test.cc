@@ -21,6 +21,7 @@
 #include "slabpipe/session/worker_end.h"
 #include "slabpipe/tests/session/session_testing.h"
 #include "slabpipe/tests/testing/process_state.h"
+#include "slabpipe/tests/testing/sanitizers.h"
 #include "slabpipe/tests/testing/status_matchers.h"
 
 namespace slabpipe::tests {
@@ -31,8 +32,6 @@ using ::testing::AnyOf;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using ::testing::Not;
-using ::testing::Optional;
 
 constexpr absl::Duration kLong = absl::Seconds(60);  // is not waited for
 
@@ -77,6 +76,17 @@ TEST_F(SessionEnvironmentTest, OptionsSayWhereAndHowTheWorkerRuns) {
     EXPECT_EQ(session.Call<int>("process.niceness").value(), 7);
     EXPECT_FALSE(session.Call("process.crash").ok()) << "and so does the next";
   }
+}
+
+TEST_F(SessionEnvironmentTest, OneThatWantsMoreMemoryThanItsLimitGoesOnWithout) {
+  if (kSanitized) GTEST_SKIP() << "sanitizers map far more address space than any limit";
+  SessionOptions options = GoodOptions();
+  options.limits.memory_bytes = uint64_t{2} << 30;
+  Session session = StartGood(std::move(options));
+  EXPECT_THAT(session.Call<int64_t>("process.raise_memory_use", int64_t{4} << 30),
+              StatusIs(absl::StatusCode::kUnknown, HasSubstr("std::bad_alloc")));
+  EXPECT_EQ(session.Call<int64_t>("process.raise_memory_use", 1000).value(), 1000);
+  EXPECT_EQ(session.stats().restarts, 0u);
 }
 
 TEST_F(SessionEnvironmentTest, WhatTheSystemDoesNotAllowFailsTheStart) {
