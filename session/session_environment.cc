@@ -50,6 +50,7 @@ absl::Status CheckUsable(const SessionOptions& options, const Environment& envir
 }  // namespace
 
 absl::Status SessionCore::Restart(const Environment& environment) {
+  if (absl::Status mine = CheckProcess(); !mine.ok()) return mine;
   Exchange exchange(*this);
   exchange.Take(Deadline::Never());
   if (absl::Status allowed = CheckNoScope(); !allowed.ok()) return allowed;
@@ -60,6 +61,7 @@ absl::Status SessionCore::Restart(const Environment& environment) {
 }
 
 absl::Status SessionCore::Enter(const Environment& environment) {
+  if (absl::Status mine = CheckProcess(); !mine.ok()) return mine;
   Exchange exchange(*this);
   exchange.Take(Deadline::Never());
   if (absl::Status allowed = CheckNoScope(); !allowed.ok()) return allowed;
@@ -93,6 +95,7 @@ absl::Status SessionCore::Return(std::optional<Environment> outer, uint64_t shut
 }
 
 absl::Status SessionCore::Leave() {
+  if (absl::Status mine = CheckProcess(); !mine.ok()) return mine;
   Exchange exchange(*this);
   exchange.Take(Deadline::Never());
   std::unique_lock<std::mutex> lock(mutex_);
