@@ -129,9 +129,10 @@ class MessagePipe {
   // To be called by whoever would receive.
   virtual bool HasMessage() = 0;
 
-  // Where the last message that was sent stands, for the sender, right after Send. PeerHasTaken says
-  // later whether the peer has begun to take it out: true if that can't be known. Thread-safe.
-  virtual uint64_t last_sent() const { return 0; }
+  // Where the last message that was sent stands, for the sender, right after Send: above 0.
+  // PeerHasTaken says later whether the peer has begun to take it out: true if that can't be known.
+  // Thread-safe.
+  virtual uint64_t last_sent() const { return 1; }
   virtual bool PeerHasTaken(uint64_t) const { return true; }
 
   // How many messages have been sent and received whole. Thread-safe.

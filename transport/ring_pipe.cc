@@ -423,7 +423,7 @@ bool RingPipe::HasMessage() {
   return ring_->reader.HasFrame();
 }
 
-uint64_t RingPipe::last_sent() const { return begun_ ? ring_->writer.position() : 0; }
+uint64_t RingPipe::last_sent() const { return begun_ ? ring_->writer.position() : 1; }
 
 bool RingPipe::PeerHasTaken(uint64_t sent) const {
   return !begun_ || ring_->theirs().ring_taken.load(std::memory_order_relaxed) >= sent;
