@@ -81,7 +81,7 @@ class WorkerFaultTest : public SessionTest, public ::testing::WithParamInterface
     // more of it than a socket holds.
     const std::string text(phase() == "mid-request" ? 4 << 20 : 4, 'x');
     absl::Status status = session.Call({.timeout = NeedsADeadline() ? kPatience : kLong},
-                                       "any.thing", Counting(1000), text);
+                                       "faults.take", Counting(1000), text);
     Noticed();
     if (NeedsADeadline()) {
       EXPECT_THAT(session.Shutdown(kShortGrace), StatusIs(absl::StatusCode::kDeadlineExceeded));
@@ -137,7 +137,10 @@ TEST_P(WorkerFaultTest, EndsInAStatusAndTheNextCallWorks) {
   { Session warm_up = StartGood(); }
   const size_t descriptors = OpenDescriptors(), mappings = SegmentMappings();
   const absl::Status status = StrikeOnce();
-  EXPECT_THAT(status, StatusIs(Expected()));
+  // A request of which half was read has not begun, and may go to the next worker.
+  if (phase() != "mid-request" || !status.ok()) {
+    EXPECT_THAT(status, StatusIs(Expected()));
+  }
   size_t left = ReapAll();
   left += OpenDescriptors() - descriptors + SegmentMappings() - mappings;
   left += SharedMemoryEntries(absl::StrCat("slabpipe.", ::getpid(), ".")).size();
