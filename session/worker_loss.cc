@@ -40,7 +40,9 @@ std::string DescribeLoss(const WorkerLoss& loss) {
   std::string text = absl::StrCat("the worker '", loss.program, "' ", DescribeEnd(loss.end));
   if (!loss.doing.empty()) absl::StrAppend(&text, " while ", loss.doing);
   if (!loss.why.empty()) absl::StrAppend(&text, ": ", loss.why);
-  if (!loss.stack.empty()) absl::StrAppend(&text, "\n  it crashed at");
+  const bool was_asked = std::holds_alternative<TimedOut>(loss.end);
+  if (!loss.stack.empty())
+    absl::StrAppend(&text, was_asked ? "\n  it was at" : "\n  it crashed at");
   AppendFrames(text, loss.stack);
   // Of what is listed above, not once more.
   const std::string rest =

@@ -371,7 +371,7 @@ TEST_F(LifecycleTest, EveryCallEndsOnceWhileTheWorkerIsKilledAgainAndAgain) {
     }
   });
   killer.join();
-  EXPECT_GT(lost, 0);
+  EXPECT_GT(lost + session.stats().repeats, 0u);
   absl::Status last = session.Call("arguments.none");
   if (absl::IsUnavailable(last)) last = session.Call("arguments.none");
   EXPECT_THAT(last, IsOk());

@@ -133,9 +133,9 @@ TEST_F(SessionHandlesTest, WhatPilesUpIsFreedWithoutAnotherCall) {
   Session session = StartModels();
   auto models = session.Call<std::vector<Handle<>>>("models.make_many", 1024);
   ASSERT_THAT(models, IsOkAndHolds(SizeIs(1024)));
-  EXPECT_THAT(session.Call("models.tell_when_none_is_left"), IsOk());
+  EXPECT_THAT(session.Call("models.tell_when_few_are_left"), IsOk());
   models->clear();
-  log.AwaitText("no model is left");
+  log.AwaitText("few models are left");
   EXPECT_EQ(InTable(session), 0);
 }
 

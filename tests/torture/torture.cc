@@ -35,6 +35,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "slabpipe/session/child_process.h"
+#include "slabpipe/session/find_program.h"
 #include "slabpipe/session/worker_end.h"
 #include "slabpipe/tests/testing/clock.h"
 #include "slabpipe/tests/testing/orphans.h"
