@@ -51,6 +51,15 @@ TEST_F(RecoveryTest, ACallThatMayHaveRunIsNotRepeated) {
   EXPECT_THAT(session.Call<int64_t>("process.die_at_first", Counter(), 1), IsOkAndHolds(2));
 }
 
+TEST_F(RecoveryTest, WithoutARingItIsNotRepeatedEither) {
+  SessionOptions options = LongOptions();
+  options.pipe.ring_bytes = 0;
+  Session session = StartGood(options);
+  EXPECT_THAT(session.Call("process.die_at_first", Counter(), 1),
+              StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_EQ(session.stats().repeats, 0u);
+}
+
 TEST_F(RecoveryTest, AnIdempotentOneIsRepeated) {
   Session session = StartGood(LongOptions());
   EXPECT_THAT(session.Call<int64_t>({.idempotent = true}, "process.die_at_first", Counter(), 2),
