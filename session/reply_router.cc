@@ -313,7 +313,8 @@ absl::Status ReplyRouter::DeliverItem(uint64_t id, std::unique_ptr<Received> rec
 
 void ReplyRouter::DeliverProgress(schemas::Progress::Reader in) {
   PendingReply* reply = Find(in.getId());
-  if (reply == nullptr) return;  // nobody waits for it any more
+  // Nobody waits for it any more, or it is no call.
+  if (reply == nullptr || reply->kind_ != schemas::Message::RESPONSE) return;
   const capnp::Text::Reader text = in.getText();
   reply->progress_ = std::make_unique<Progress>(
       Progress{.done = in.getDone(),

@@ -176,6 +176,12 @@ TEST_F(MisbehavingWorkerTest, ACodecsNameThatIsTooLongBreaksTheProtocol) {
               StatusIs(absl::StatusCode::kDataLoss, HasSubstr("1 to 255 bytes")));
 }
 
+TEST_F(MisbehavingWorkerTest, I5ProgressIsNoAnswerToAPing) {
+  Session session = StartGood(Options("reports_on_a_ping"));
+  EXPECT_THAT(session.Ping(absl::Milliseconds(200)),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+}
+
 TEST_F(MisbehavingWorkerTest, HalfAnAnswerEndsAtTheDeadline) {
   Session session = StartGood(Options("sends_half_a_frame_and_hangs"));
   EXPECT_THAT(session.Call({.timeout = absl::Milliseconds(50)}, "any.thing"),

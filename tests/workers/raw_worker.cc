@@ -297,6 +297,12 @@ void SendGoodbye() {
   SendFrame(ToBody(message));
 }
 
+void SendProgress(uint64_t id) {
+  capnp::MallocMessageBuilder message;
+  message.initRoot<schemas::Message>().initEvent().initProgress().setId(id);
+  SendFrame(ToBody(message));
+}
+
 void SendLeaseReturn(uint32_t slot) {
   capnp::MallocMessageBuilder message;
   auto root = message.initRoot<schemas::Message>();

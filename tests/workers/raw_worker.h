@@ -100,6 +100,7 @@ void SendSharedAnswer(uint64_t id, const SharedAnswer& answer);
 void SendRequest();
 void SendPong(uint64_t number);
 void SendGoodbye();
+void SendProgress(uint64_t id);
 void SendLeaseReturn(uint32_t slot);
 // As a body, to be sent many times over.
 std::string LogBody(const std::string& text);
