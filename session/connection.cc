@@ -419,10 +419,11 @@ WorkerHealth Connection::Health() const {
     const int64_t time = place.load(std::memory_order_relaxed);  // may be anything
     return absl::Nanoseconds(now - std::clamp<int64_t>(time, 0, now));
   };
+  // Acquire: the times are not those of the request before (Serving::Beat).
+  const uint64_t request = vitals->request.load(std::memory_order_acquire);
   health.silent = since(vitals->heartbeat);
   health.inactive = since(vitals->active);
   health.cpu_time = absl::Nanoseconds(vitals->cpu.load(std::memory_order_relaxed));
-  const uint64_t request = vitals->request.load(std::memory_order_relaxed);
   if (request != 0) {
     health.running = since(vitals->since);
     health.target = router_.NameOf(request);

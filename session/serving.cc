@@ -118,9 +118,7 @@ void Serving::Finished(const ServedRequest& request) {
 }
 
 void Serving::ShowOldest() {
-  if (vitals_ == nullptr) return;
-  const ServedRequest* oldest = running_.empty() ? nullptr : running_.front();
-  vitals_->request.store(oldest == nullptr ? 0 : oldest->id, std::memory_order_relaxed);
+  oldest_.store(running_.empty() ? 0 : running_.front()->id, std::memory_order_relaxed);
 }
 
 void Serving::Beat(bool active) {
@@ -129,10 +127,14 @@ void Serving::Beat(bool active) {
   const int64_t cpu = ProcessCpuNanoseconds();
   const int64_t passed = now - vitals_->heartbeat.load(std::memory_order_relaxed);
   const uint64_t signs = signs_.load(std::memory_order_relaxed);
-  const uint64_t request = vitals_->request.load(std::memory_order_relaxed);
-  if (request != std::exchange(seen_request_, request)) Show(vitals_->since, now);
-  active = active || signs != seen_signs_ || cpu - seen_cpu_ > passed / kIdleParts;
+  const uint64_t request = oldest_.load(std::memory_order_relaxed);
+  const bool is_new = request != std::exchange(seen_request_, request);
+  if (is_new) Show(vitals_->since, now);
+  active = active || is_new || signs != seen_signs_ || waits_.load(std::memory_order_relaxed) > 0 ||
+           cpu - seen_cpu_ > passed / kIdleParts;
   if (active) Show(vitals_->active, now);
+  // Release: whoever sees this request does not see the times of the one before.
+  vitals_->request.store(request, std::memory_order_release);
   seen_signs_ = signs;
   seen_cpu_ = cpu;
   Show(vitals_->cpu, cpu);
@@ -212,6 +214,7 @@ ServedRequest* Serving::FindRequest(uint64_t id) {
 
 void Serving::WaitUntil(std::unique_lock<std::mutex>& lock, Deadline deadline,
                         absl::FunctionRef<bool()> done) {
+  waits_.fetch_add(1, std::memory_order_relaxed);
   while (end_.ok() && !done() && !deadline.HasPassed()) {
     if (!reading_) {
       ReadOne(lock, deadline);
@@ -222,6 +225,7 @@ void Serving::WaitUntil(std::unique_lock<std::mutex>& lock, Deadline deadline,
     changed_.wait_for(lock, absl::ToChronoNanoseconds(rest));
     --waiting_;
   }
+  waits_.fetch_sub(1, std::memory_order_relaxed);
 }
 
 // Whatever holds leases on the request's memory is gone before the response is sent: main may use

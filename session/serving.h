@@ -93,7 +93,9 @@ class Serving {
   const TargetTable& targets_;
   Vitals* const vitals_;
   const Cancellation& stop_;
-  std::atomic<uint64_t> signs_ = 0;  // of life, from functions and between them
+  std::atomic<uint64_t> signs_ = 0;   // of life, from functions and between them
+  std::atomic<uint64_t> oldest_ = 0;  // the id of the request that has run longest; 0: none runs
+  std::atomic<int> waits_ = 0;        // functions that wait for main, or let time pass, in here
 
   std::mutex mutex_;  // guards the next
   std::condition_variable changed_;

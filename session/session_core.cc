@@ -15,6 +15,8 @@ namespace {
 
 // How often a call that may be repeated is.
 constexpr int kMostRepeats = 2;
+// A worker beats four times a second; one that is looked at all the time is never heard.
+constexpr absl::Duration kLeastHangTimeout = absl::Seconds(1);
 // How long Shutdown waits for the log sink.
 constexpr absl::Duration kTimeForLogs = absl::Seconds(1);
 
@@ -71,7 +73,7 @@ Deadline SessionCore::DeadlineOf(const CallOptions& options) const {
 }
 
 absl::Duration SessionCore::HangTimeoutOf(const CallOptions& options) const {
-  return options.hang_timeout.value_or(options_.hang_timeout);
+  return std::max(options.hang_timeout.value_or(options_.hang_timeout), kLeastHangTimeout);
 }
 
 absl::Status SessionCore::CheckProcess() const {

@@ -50,8 +50,8 @@ struct SessionOptions {
   RestartPolicy restart = {};
   // A worker that gives no sign of life for this long while a call waits for it is killed: it is
   // stopped, or its function neither uses processor time, nor reports, nor asks whether it is
-  // cancelled. A second is the least that makes sense. By default never: a debugger stops workers,
-  // and a function may wait for something.
+  // cancelled, nor waits in its CallContext or ResultWriter. A second at least: less is taken for
+  // that. By default never: a debugger stops workers, and a function may wait for something.
   absl::Duration hang_timeout = absl::InfiniteDuration();
   // Where the worker's output and log records go; see log_sink.h.
   LogSink log_sink = LogToStderr;

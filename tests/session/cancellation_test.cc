@@ -178,6 +178,32 @@ TEST_F(CancellationTest, AWorkerThatHangsIsToldApartFromOneThatWorks) {
   EXPECT_THAT(session.Call<int64_t>("echo.number", 1), IsOkAndHolds(1));
 }
 
+TEST_F(CancellationTest, AWorkerThatWasIdleForLongIsNotTakenForOneThatHangs) {
+  Session session = StartLong();
+  while (session.health().inactive < absl::Milliseconds(1500)) {
+    absl::SleepFor(absl::Milliseconds(10));
+  }
+  int reports = 0;
+  EXPECT_THAT(session.Call<int64_t>({.hang_timeout = absl::Seconds(1),
+                                     .progress = [&](const Progress&) { ++reports; }},
+                                    "long.report", 3),
+              IsOkAndHolds(3));
+  EXPECT_GT(reports, 0);
+  EXPECT_EQ(session.stats().restarts, 0u);
+}
+
+TEST_F(CancellationTest, AFunctionThatSleepsInItsContextDoesNotHang) {
+  Session session = StartLong();
+  EXPECT_THAT(session.Call<bool>({.hang_timeout = absl::Seconds(1)}, "long.nap", 2500),
+              IsOkAndHolds(true));
+}
+
+TEST_F(CancellationTest, AHangTimeoutOfNothingIsTheLeastThereIs) {
+  Session session = StartLong();
+  EXPECT_THAT(session.Call<bool>({.hang_timeout = absl::ZeroDuration()}, "long.nap", 50),
+              IsOkAndHolds(true));
+}
+
 TEST_F(CancellationTest, HealthTellsWhatTheWorkerDoes) {
   Session session = StartLong();
   const auto await_state = [&](WorkerHealth::State state) {
