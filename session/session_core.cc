@@ -41,6 +41,9 @@ absl::Status WithNote(const absl::Status& status, absl::string_view note, pid_t 
   return noted;
 }
 
+// For delays: setting the wall clock neither shortens nor lengthens them.
+absl::Time SteadyNow() { return absl::FromUnixNanos(MonotonicNanoseconds()); }
+
 // A worker that could not be started for this reason can't be the next time either.
 bool IsLasting(const absl::Status& status) {
   return absl::IsNotFound(status) || absl::IsPermissionDenied(status) ||
@@ -193,7 +196,7 @@ absl::StatusOr<std::shared_ptr<Connection>> SessionCore::RunningConnection(Deadl
 absl::Status SessionCore::StartLater(std::unique_lock<std::mutex>& lock, Deadline deadline) {
   const uint64_t shutdowns = shutdowns_;
   while (shutdowns == shutdowns_) {
-    const absl::Duration delay = **next_start_ - absl::Now();
+    const absl::Duration delay = **next_start_ - SteadyNow();
     if (delay <= absl::ZeroDuration()) {
       lock.unlock();
       absl::Status started = StartWorker(deadline);
@@ -204,7 +207,8 @@ absl::Status SessionCore::StartLater(std::unique_lock<std::mutex>& lock, Deadlin
       return absl::DeadlineExceededError(absl::StrCat("the next worker is not started before ",
                                                       absl::FormatDuration(delay), " from now"));
     }
-    changed_.wait_for(lock, absl::ToChronoNanoseconds(std::min(delay, deadline.Remaining())));
+    const absl::Duration rest = std::min({delay, deadline.Remaining(), absl::Hours(1)});
+    changed_.wait_for(lock, absl::ToChronoNanoseconds(rest));
   }
   return absl::CancelledError("the session has been shut down");
 }
@@ -218,9 +222,9 @@ absl::Status SessionCore::Recover(const std::shared_ptr<Connection>& lost,
     if (lost->closing()) return WithNote(status, "the session is being shut down");
     Retire(lost);
     std::unique_lock<std::mutex> lock(mutex_);
-    next_start_ = restarts_.NextStart(absl::Now(), lost->pipe().messages_received() > 1);
+    next_start_ = restarts_.NextStart(SteadyNow(), lost->pipe().messages_received() > 1);
     if (!next_start_->ok()) return WithNote(status, next_start_->status().message());
-    if (**next_start_ > absl::Now() || deadline.HasPassed()) {
+    if (**next_start_ > SteadyNow() || deadline.HasPassed()) {
       return WithNote(status, "the next call starts a new worker");
     }
     if (absl::Status started = StartLater(lock, deadline); !started.ok()) {
@@ -251,6 +255,10 @@ absl::Status SessionCore::Shutdown(absl::Duration grace) {
   if (const std::shared_ptr<Connection> old = connection()) gone = old->Shutdown(grace);
   Exchange exchange(*this);
   exchange.Take(Deadline::Never());
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    next_start_ = std::nullopt;  // of a call that noticed a loss meanwhile
+  }
   if (const std::shared_ptr<Connection> last = connection()) {
     // Another one, if it was started just before.
     gone.Update(last->Shutdown(grace));
@@ -344,7 +352,7 @@ absl::Status SessionCore::StartWorker(Deadline deadline) {
   const bool hurried = absl::IsDeadlineExceeded(started.status()) && deadline.HasPassed();
   if (next_start_.has_value() && !hurried) {
     next_start_ =
-        IsLasting(started.status()) ? started.status() : restarts_.NextStart(absl::Now(), false);
+        IsLasting(started.status()) ? started.status() : restarts_.NextStart(SteadyNow(), false);
   }
   return WithEnvironmentsName(started.status());
 }
