@@ -273,7 +273,8 @@ std::optional<RemoteError> Serving::Run(ServedRequest& request,
   absl::StatusOr<std::vector<Object>> bound = (*target)->Bind(std::move(arguments));
   if (!bound.ok()) return ToRemoteError(bound.status());
   RunningCall context(*this, request, (*target)->info().name);
-  if (request.stopped()) return ToRemoteError(context.status());
+  // What says so may have come behind it.
+  if (context.cancelled()) return ToRemoteError(context.status());
   ClearThrowTrace();
   try {
     absl::Status status = (*target)->function().call(

@@ -96,6 +96,19 @@ TEST_F(CancellationTest, OneThatHasNotBegunIsNotRun) {
   EXPECT_EQ(session.stats().restarts, 0u);
 }
 
+TEST_F(CancellationTest, NorIsItBehindAFunctionThatNeverAsks) {
+  Session session = StartLong();
+  const std::string arrival = Arrival();
+  Future<> first = session.Submit("long.deaf", arrival, 300);
+  Await(arrival);
+  Future<> second = session.Submit("process.die");
+  second.Cancel();
+  EXPECT_THAT(second.Get(), StatusIs(absl::StatusCode::kCancelled));
+  EXPECT_THAT(first.Get(), IsOk());
+  EXPECT_THAT(session.Call<int64_t>("echo.number", 1), IsOkAndHolds(1));
+  EXPECT_EQ(session.stats().restarts, 0u);
+}
+
 TEST_F(CancellationTest, AFunctionKnowsItsDeadline) {
   Session session = StartLong();
   EXPECT_THAT(
