@@ -52,19 +52,15 @@ std::optional<CallOutcome> CallInProgress::Start(absl::Span<const ArgumentRef> a
   ReplyRouter& router = connection_.router();
   reply_.AllowItems(credit);
   if (absl::Status entered = router.Enter(reply_); !entered.ok()) {
-    return CallOutcome{.result = entered, .lost = !connection_.over().ok(), .may_have_run = false};
+    const bool lost = !connection_.over().ok();
+    if (lost && !connection_.closing())
+      return Lost(absl::StrCat("'", target_, "' was to be called"));
+    return CallOutcome{.result = entered, .lost = lost, .may_have_run = false};
   }
   if (options_.cancellation.stop_possible()) {
     on_stop_.emplace(options_.cancellation, [this] { Cancel(); });
   }
-  absl::Status sent = connection_.SendRequest({.id = reply_.id(),
-                                               .target = target_,
-                                               .deadline = deadline_,
-                                               .credit = credit,
-                                               .reports = options_.progress != nullptr,
-                                               .cancellation = options_.cancellation,
-                                               .hang_timeout = hang_timeout_},
-                                              arguments, sent_);
+  absl::Status sent = connection_.SendRequest(Head(credit), arguments, sent_);
   if (sent.ok()) return std::nullopt;
   router.Withdraw(reply_);
   if (!absl::IsFailedPrecondition(sent) && !connection_.over().ok()) {
@@ -76,6 +72,28 @@ std::optional<CallOutcome> CallInProgress::Start(absl::Span<const ArgumentRef> a
   // Nothing was sent: either the worker takes nothing, or another caller's message is on its way.
   reason_ = sent.code();
   return GivenUp("it could not be sent");
+}
+
+Connection::RequestHead CallInProgress::Head(uint32_t credit) const {
+  return {.id = reply_.id(),
+          .target = target_,
+          .deadline = deadline_,
+          .credit = credit,
+          .reports = options_.progress != nullptr,
+          .cancellation = options_.cancellation,
+          .hang_timeout = hang_timeout_};
+}
+
+// Without credit a stream runs dry, and then the end is seen, however slow its reader is.
+void CallInProgress::Grant(uint32_t items) {
+  if (asked_to_stop_ || cancelled_ || deadline_.HasPassed()) return;
+  connection_.router().AllowMore(reply_, items);
+  connection_.SendCredit(Head(items)).IgnoreError();  // then the next look says why
+}
+
+CallOutcome CallInProgress::Broken() {
+  connection_.router().Withdraw(reply_);
+  return Lost(absl::StrCat("it yielded the results of '", target_, "'"));
 }
 
 CallOutcome CallInProgress::Finish() {

@@ -11,7 +11,9 @@
 #ifndef SLABPIPE_SESSION_CALL_IN_PROGRESS_H_
 #define SLABPIPE_SESSION_CALL_IN_PROGRESS_H_
 
+#include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -59,12 +61,19 @@ class CallInProgress {
     std::optional<CallOutcome> outcome;
   };
   Next FinishOrItem();
+  // Allows the worker that many more items, unless the call is to end.
+  void Grant(uint32_t items);
+  // An item was none, and so the connection is over.
+  CallOutcome Broken();
   // For a waiter of many calls: the outcome, if there is one by now.
   std::optional<CallOutcome> Look();
   Deadline next_look() const { return next_look_; }
 
   // Thread-safe.
-  void Cancel() { connection_.router().Cancel(reply_); }
+  void Cancel() {
+    cancelled_ = true;
+    connection_.router().Cancel(reply_);
+  }
 
   Connection& connection() const { return connection_; }
   PendingReply& reply() { return reply_; }
@@ -74,6 +83,7 @@ class CallInProgress {
   // What follows from what has happened, and from what time it is.
   std::optional<CallOutcome> Advance(Happening& now);
   std::optional<CallOutcome> LoseHeart(bool cancelled);
+  Connection::RequestHead Head(uint32_t credit) const;
   CallOutcome Lost(absl::string_view doing);
   CallOutcome GiveUp();
   CallOutcome GivenUp(absl::string_view what);
@@ -86,6 +96,7 @@ class CallInProgress {
   const absl::Duration hang_timeout_;
   PendingReply reply_;
   std::optional<std::stop_callback<std::function<void()>>> on_stop_;
+  std::atomic<bool> cancelled_ = false;
   uint64_t sent_ = 0;
   bool asked_to_stop_ = false;  // the worker was told that nobody waits, or soon will not
   absl::StatusCode reason_ = absl::StatusCode::kOk;

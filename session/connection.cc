@@ -26,6 +26,8 @@ constexpr int kWorkerDescriptor = 3;
 constexpr absl::Duration kTimeToEnd = absl::Seconds(2);
 // A worker that beats four times a second and has not been heard for so long is stopped.
 constexpr absl::Duration kSilence = absl::Seconds(1);
+// How long a thread that has sent something tries to send what others had no time to.
+constexpr absl::Duration kTimeToTell = absl::Milliseconds(5);
 // How often a send that waits looks whether it was cancelled.
 constexpr absl::Duration kSlice = absl::Milliseconds(20);
 
@@ -188,6 +190,13 @@ absl::Status Connection::ShakeHands(HelloInfo hello, const ConnectionOptions& op
 
 absl::Status Connection::SendRequest(const RequestHead& head,
                                      absl::Span<const ArgumentRef> arguments, uint64_t& sent) {
+  absl::Status status = WriteRequest(head, arguments, sent);
+  SendOwed(Deadline::After(kTimeToTell));
+  return status;
+}
+
+absl::Status Connection::WriteRequest(const RequestHead& head,
+                                      absl::Span<const ArgumentRef> arguments, uint64_t& sent) {
   ValueMessage message(*channel_);
   absl::Status status = SendPatiently(head, [&](const Wait& wait) { return message.Begin(wait); });
   if (!status.ok()) return status;
@@ -250,27 +259,58 @@ void Connection::NoteFailedSend() {
   if (absl::Status pipe = channel_->pipe().send_status(); !pipe.ok()) router_.SetOver(pipe);
 }
 
+// SUBTLE: it is owed before it is sent. If the turn is another thread's till the deadline, that one
+// sees what is owed once it has released the turn: both are sequentially consistent.
 void Connection::SendCancel(uint64_t id, bool overdue, Deadline deadline) {
-  absl::Status sent = channel_->Send(
-      [&](schemas::Message::Builder root) {
-        schemas::Cancel::Builder cancel = root.initCancel();
-        cancel.setId(id);
-        cancel.setOverdue(overdue);
-      },
-      router_.SendWait(deadline));
-  if (!sent.ok()) NoteFailedSend();
+  {
+    std::lock_guard<std::mutex> lock(owed_mutex_);
+    owed_.push_back({.id = id, .overdue = overdue});
+    owes_ = true;
+  }
+  SendOwed(deadline);
 }
 
-absl::Status Connection::SendCredit(uint64_t id, uint32_t items) {
-  absl::Status sent = channel_->Send(
-      [&](schemas::Message::Builder root) {
-        schemas::Credit::Builder credit = root.initCredit();
-        credit.setId(id);
-        credit.setItems(items);
-      },
-      router_.SendWait(Deadline::Never()));
-  if (!sent.ok()) NoteFailedSend();
+// One that two threads send at a time is sent twice: that does no harm.
+void Connection::SendOwed(Deadline deadline) {
+  while (owes_) {
+    std::optional<OwedCancel> next;
+    absl::Status sent = channel_->Send(
+        [&](schemas::Message::Builder root) {
+          std::lock_guard<std::mutex> lock(owed_mutex_);
+          if (owed_.empty()) return root.setLeases();
+          next = owed_.front();
+          schemas::Cancel::Builder cancel = root.initCancel();
+          cancel.setId(next->id);
+          cancel.setOverdue(next->overdue);
+        },
+        router_.SendWait(deadline));
+    if (!sent.ok()) return NoteFailedSend();
+    std::lock_guard<std::mutex> lock(owed_mutex_);
+    const auto place = std::find_if(owed_.begin(), owed_.end(), [&](const OwedCancel& owed) {
+      return next.has_value() && owed.id == next->id;
+    });
+    if (place != owed_.end()) owed_.erase(place);
+    owes_ = !owed_.empty();
+  }
+}
+
+absl::Status Connection::Send(absl::FunctionRef<void(schemas::Message::Builder)> fill,
+                              const Wait& wait) {
+  absl::Status sent = channel_->Send(fill, wait);
+  SendOwed(Deadline::After(kTimeToTell));
   return sent;
+}
+
+absl::Status Connection::SendCredit(const RequestHead& head) {
+  return SendPatiently(head, [&](const Wait& wait) {
+    return Send(
+        [&](schemas::Message::Builder root) {
+          schemas::Credit::Builder credit = root.initCredit();
+          credit.setId(head.id);
+          credit.setItems(head.credit);
+        },
+        wait);
+  });
 }
 
 Connection::Answer Connection::ReadAnswer(const Received& received, absl::string_view target) {
@@ -314,9 +354,8 @@ absl::Status Connection::Ping(Deadline deadline) {
   Waiter waiter;
   PendingReply reply(schemas::Message::PONG, waiter);
   if (absl::Status entered = router_.Enter(reply); !entered.ok()) return entered;
-  absl::Status status =
-      channel_->Send([&](schemas::Message::Builder root) { root.setPing(reply.id()); },
-                     router_.SendWait(deadline));
+  absl::Status status = Send([&](schemas::Message::Builder root) { root.setPing(reply.id()); },
+                             router_.SendWait(deadline));
   if (!status.ok()) {
     router_.Withdraw(reply);
     NoteFailedSend();

@@ -91,10 +91,11 @@ class Connection {
   };
   absl::Status SendRequest(const RequestHead& head, absl::Span<const ArgumentRef> arguments,
                            uint64_t& sent);
-  // The worker is told, if that takes no longer than till the deadline. `overdue`: because the call's
-  // own has passed.
+  // The worker is told: now, if that takes no longer than till the deadline, otherwise behind the
+  // next message that goes out. `overdue`: because the call's own deadline has passed.
   void SendCancel(uint64_t id, bool overdue, Deadline deadline);
-  absl::Status SendCredit(uint64_t id, uint32_t items);
+  // So many more items of the request may come.
+  absl::Status SendCredit(const RequestHead& head);
   // What the worker answered: a result, or the function's error. DATA_LOSS in `broken` if it is
   // neither: the connection is over then.
   struct Answer {
@@ -161,6 +162,11 @@ class Connection {
                                       absl::Span<const AnyRef> models);
   Answer Judge(Answer answer, const absl::Status& read, absl::string_view target);
   absl::Status PassOn(const Received& received);
+  absl::Status WriteRequest(const RequestHead& head, absl::Span<const ArgumentRef> arguments,
+                            uint64_t& sent);
+  // Whoever has sent something sends what others had no time to.
+  absl::Status Send(absl::FunctionRef<void(schemas::Message::Builder)> fill, const Wait& wait);
+  void SendOwed(Deadline deadline);
   // After a send that failed: all is as before, unless the pipe is over.
   void NoteFailedSend();
   // Another caller has asked the worker to go: waits for that, ends it by force at the deadline.
@@ -183,6 +189,14 @@ class Connection {
   Waiter async_waiter_;
   std::vector<TargetInfo> targets_;
   bool greeted_ = false;  // the handshake is over
+
+  struct OwedCancel {
+    uint64_t id;
+    bool overdue;
+  };
+  std::atomic<bool> owes_ = false;  // owed_ is not empty
+  std::mutex owed_mutex_;           // guards the next
+  std::vector<OwedCancel> owed_;    // that the worker was not told yet
 
   std::atomic<int64_t> kill_grace_ = 0;  // of Terminate, in nanoseconds
 

@@ -1,6 +1,7 @@
 #include "slabpipe/session/result_stream.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace slabpipe {
 namespace {
@@ -83,17 +84,15 @@ std::optional<Object> ObjectStream::Next() {
   next.item = nullptr;
   // Credit goes back when half of it is used up: a message for many results.
   const uint32_t window = std::max<uint32_t>(state_->options.window, 1);
-  if (item.broken.ok() && ++state_->looked_at >= (window + 1) / 2) {
-    connection.router().AllowMore(state_->call.reply(), state_->looked_at);
-    connection.SendCredit(state_->call.reply().id(), state_->looked_at).IgnoreError();
-    state_->looked_at = 0;
+  if (item.broken.ok() && ++state_->looked_at >= window / 2 + window % 2) {
+    state_->call.Grant(std::exchange(state_->looked_at, 0));
   }
   if (item.result.ok()) return *std::move(item.result);
   if (item.broken.ok()) {
     status_ = item.result.status();
     Stop();
   } else {
-    End(state_->call.Finish());
+    End(state_->call.Broken());
   }
   return std::nullopt;
 }

@@ -2,16 +2,22 @@
 
 #include <sys/types.h>
 
+#include <future>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "slabpipe/codec/binding.h"
 #include "slabpipe/codec/ndarray.h"
+#include "slabpipe/session/argument.h"
 #include "slabpipe/session/session.h"
 #include "slabpipe/tests/session/session_testing.h"
 #include "slabpipe/tests/testing/status_matchers.h"
@@ -90,6 +96,49 @@ TEST_F(StreamTest, ACancelledOneSaysSo) {
   }
   EXPECT_THAT(numbers.status(), StatusIs(absl::StatusCode::kCancelled));
   EXPECT_THAT(session.Call<int64_t>("echo.number", 1), IsOkAndHolds(1));
+}
+
+TEST_F(StreamTest, ASlowReaderCancelsItAllTheSame) {
+  Session session = StartLong();
+  auto numbers = session.Stream<int64_t>({.window = 8}, "stream.count", int64_t{1} << 40);
+  ASSERT_TRUE(numbers.Next());
+  numbers.Cancel();
+  int results = 0;
+  while (results < 1000 && numbers.Next()) {
+    ++results;
+    absl::SleepFor(absl::Microseconds(500));  // the worker is faster
+  }
+  EXPECT_LE(results, 16);
+  EXPECT_THAT(numbers.status(), StatusIs(absl::StatusCode::kCancelled));
+}
+
+// An argument that is not encoded before it may be.
+struct HeldArgument {
+  static absl::Status Visit(const void* pointer, ModelVisitor visit) {
+    auto* argument = const_cast<HeldArgument*>(static_cast<const HeldArgument*>(pointer));
+    argument->reached.set_value();
+    argument->released.get_future().wait();
+    return VisitValue(int64_t{1}, visit);
+  }
+  std::promise<void> reached, released;
+};
+
+TEST_F(StreamTest, TheWorkerHearsOfItsEndThoughAnotherMessageIsBeingWritten) {
+  Session session = StartLong();
+  std::optional<ResultStream<int64_t>> numbers =
+      session.Stream<int64_t>({.window = 1}, "stream.count", int64_t{1} << 40);
+  ASSERT_TRUE(numbers->Next());
+  HeldArgument held;
+  absl::StatusOr<Object> result = absl::UnknownError("not called");
+  std::thread caller([&] {
+    const ArgumentRef argument = {.name = "", .value = &held, .visit = &HeldArgument::Visit};
+    result = session.CallObject({.timeout = absl::Seconds(20)}, "echo.number", {argument});
+  });
+  held.reached.get_future().wait();
+  numbers.reset();
+  held.released.set_value();
+  caller.join();
+  EXPECT_THAT(result, IsOk()) << "the stream's function has made room for the call";
 }
 
 TEST_F(StreamTest, ADeadlineEndsIt) {
