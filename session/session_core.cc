@@ -6,8 +6,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "slabpipe/codec/built_in.h"
-#include "slabpipe/session/worker_loss.h"
 #include "slabpipe/session/session_exchange.h"
+#include "slabpipe/session/worker_loss.h"
 #include "slabpipe/transport/posix_segment.h"
 
 namespace slabpipe {
@@ -43,6 +43,10 @@ absl::Status WithNote(const absl::Status& status, absl::string_view note, pid_t 
 
 // For delays: setting the wall clock neither shortens nor lengthens them.
 absl::Time SteadyNow() { return absl::FromUnixNanos(MonotonicNanoseconds()); }
+
+absl::Status CancelledMeanwhile() {
+  return absl::CancelledError("the call was cancelled before a new worker was running");
+}
 
 // A worker that could not be started for this reason can't be the next time either.
 bool IsLasting(const absl::Status& status) {
@@ -93,7 +97,8 @@ absl::StatusOr<Object> SessionCore::Call(const CallOptions& options, absl::strin
   const Deadline deadline = DeadlineOf(options);
   absl::Status status;  // of the attempt before
   for (int repeats = 0;; ++repeats) {
-    absl::StatusOr<std::shared_ptr<Connection>> connection = RunningConnection(deadline);
+    absl::StatusOr<std::shared_ptr<Connection>> connection =
+        RunningConnection(deadline, options.cancellation);
     if (!connection.ok()) return status.ok() ? connection.status() : status;
     if (repeats > 0) ++repeats_;
     Waiter waiter;
@@ -103,7 +108,7 @@ absl::StatusOr<Object> SessionCore::Call(const CallOptions& options, absl::strin
     if (!outcome.lost) return std::move(outcome.result);
     const Deadline patience = outcome.gave_up ? Deadline::After(absl::ZeroDuration()) : deadline;
     const bool closing = (*connection)->closing();
-    status = Recover(*connection, outcome.result.status(), patience);
+    status = Recover(*connection, outcome.result.status(), patience, options.cancellation);
     const bool may_repeat = (options.idempotent || !outcome.may_have_run) && !outcome.gave_up;
     if (!may_repeat || repeats == kMostRepeats || closing) return status;
   }
@@ -115,7 +120,8 @@ std::shared_ptr<AsyncResult> SessionCore::Submit(const CallOptions& options,
   ++calls_;
   auto result = std::make_shared<AsyncResult>();
   const Deadline deadline = DeadlineOf(options);
-  absl::StatusOr<std::shared_ptr<Connection>> connection = RunningConnection(deadline);
+  absl::StatusOr<std::shared_ptr<Connection>> connection =
+      RunningConnection(deadline, options.cancellation);
   if (!connection.ok()) {
     result->Set(connection.status());
     return result;
@@ -123,8 +129,9 @@ std::shared_ptr<AsyncResult> SessionCore::Submit(const CallOptions& options,
   auto call =
       std::make_shared<AsyncCall>(*connection, target, options, deadline, HangTimeoutOf(options));
   if (std::optional<CallOutcome> failed = call->in_progress().Start(arguments)) {
-    result->Set(failed->lost ? Recover(*connection, failed->result.status(), deadline)
-                             : std::move(failed->result));
+    result->Set(failed->lost
+                    ? Recover(*connection, failed->result.status(), deadline, options.cancellation)
+                    : std::move(failed->result));
     return result;
   }
   result->SetCancel([weak = std::weak_ptr<AsyncCall>(call)] {
@@ -141,7 +148,8 @@ ObjectStream SessionCore::Stream(const CallOptions& options, absl::string_view t
                                  absl::Span<const ArgumentRef> arguments) {
   ++calls_;
   const Deadline deadline = DeadlineOf(options);
-  absl::StatusOr<std::shared_ptr<Connection>> connection = RunningConnection(deadline);
+  absl::StatusOr<std::shared_ptr<Connection>> connection =
+      RunningConnection(deadline, options.cancellation);
   if (!connection.ok()) return ObjectStream(connection.status());
   return ObjectStream(*connection, target, options, deadline, HangTimeoutOf(options), arguments,
                       [weak = weak_from_this(), deadline](const std::shared_ptr<Connection>& lost,
@@ -154,7 +162,7 @@ ObjectStream SessionCore::Stream(const CallOptions& options, absl::string_view t
 
 absl::Status SessionCore::ReleaseHandles(absl::Duration timeout) {
   const Deadline deadline = Deadline::After(timeout);
-  absl::StatusOr<std::shared_ptr<Connection>> connection = RunningConnection(deadline);
+  absl::StatusOr<std::shared_ptr<Connection>> connection = RunningConnection(deadline, {});
   if (!connection.ok()) return connection.status();
   absl::Status status = (*connection)->ReleaseHandles(deadline);
   return status.ok() ? status : Recover(*connection, status, deadline);
@@ -162,26 +170,30 @@ absl::Status SessionCore::ReleaseHandles(absl::Duration timeout) {
 
 absl::Status SessionCore::Ping(absl::Duration timeout) {
   const Deadline deadline = Deadline::After(timeout);
-  absl::StatusOr<std::shared_ptr<Connection>> connection = RunningConnection(deadline);
+  absl::StatusOr<std::shared_ptr<Connection>> connection = RunningConnection(deadline, {});
   if (!connection.ok()) return connection.status();
   absl::Status status = (*connection)->Ping(deadline);
   return status.ok() ? status : Recover(*connection, status, deadline);
 }
 
-absl::StatusOr<std::shared_ptr<Connection>> SessionCore::RunningConnection(Deadline deadline) {
+absl::StatusOr<std::shared_ptr<Connection>> SessionCore::RunningConnection(Deadline deadline,
+                                                                           std::stop_token stop) {
   if (absl::Status mine = CheckProcess(); !mine.ok()) return mine;
   if (std::shared_ptr<Connection> running = connection();
       running != nullptr && !running->closing()) {
     return running;
   }
   // A new worker may just be starting, or have to be started.
+  const auto look_up = LookUpAt(stop);
   Exchange exchange(*this);
-  if (!exchange.Take(deadline)) {
-    return absl::DeadlineExceededError("a new worker was still being started");
+  if (!exchange.Take(deadline, stop)) {
+    return stop.stop_requested()
+               ? CancelledMeanwhile()
+               : absl::DeadlineExceededError("a new worker was still being started");
   }
   std::unique_lock<std::mutex> lock(mutex_);
   if (connection_ == nullptr && next_start_.has_value() && next_start_->ok()) {
-    if (absl::Status waited = StartLater(lock, deadline); !waited.ok()) return waited;
+    if (absl::Status waited = StartLater(lock, deadline, stop); !waited.ok()) return waited;
   }
   if (connection_ != nullptr) return connection_;
   std::string why = last_end_.has_value() ? DescribeEnd(*last_end_) : "was never started";
@@ -193,16 +205,18 @@ absl::StatusOr<std::shared_ptr<Connection>> SessionCore::RunningConnection(Deadl
 }
 
 // Waits until the policy allows a new worker, and starts it. REQUIRES: an Exchange.
-absl::Status SessionCore::StartLater(std::unique_lock<std::mutex>& lock, Deadline deadline) {
+absl::Status SessionCore::StartLater(std::unique_lock<std::mutex>& lock, Deadline deadline,
+                                     const std::stop_token& stop) {
   const uint64_t shutdowns = shutdowns_;
   while (shutdowns == shutdowns_) {
     const absl::Duration delay = **next_start_ - SteadyNow();
     if (delay <= absl::ZeroDuration()) {
       lock.unlock();
-      absl::Status started = StartWorker(deadline);
+      absl::Status started = StartWorker(deadline, stop);
       lock.lock();
       return started;
     }
+    if (stop.stop_requested()) return CancelledMeanwhile();
     if (deadline.HasPassed()) {
       return absl::DeadlineExceededError(absl::StrCat("the next worker is not started before ",
                                                       absl::FormatDuration(delay), " from now"));
@@ -214,10 +228,12 @@ absl::Status SessionCore::StartLater(std::unique_lock<std::mutex>& lock, Deadlin
 }
 
 absl::Status SessionCore::Recover(const std::shared_ptr<Connection>& lost,
-                                  const absl::Status& status, Deadline deadline) {
+                                  const absl::Status& status, Deadline deadline,
+                                  std::stop_token stop) {
   if (lost->over().ok()) return status;  // the worker is well: it was the call's own error
+  const auto look_up = LookUpAt(stop);
   Exchange exchange(*this);
-  if (!exchange.Take(deadline)) return WithNote(status, "a new worker is being started");
+  if (!exchange.Take(deadline, stop)) return WithNote(status, "a new worker is being started");
   if (connection() == lost) {
     if (lost->closing()) return WithNote(status, "the session is being shut down");
     Retire(lost);
@@ -227,7 +243,7 @@ absl::Status SessionCore::Recover(const std::shared_ptr<Connection>& lost,
     if (**next_start_ > SteadyNow() || deadline.HasPassed()) {
       return WithNote(status, "the next call starts a new worker");
     }
-    if (absl::Status started = StartLater(lock, deadline); !started.ok()) {
+    if (absl::Status started = StartLater(lock, deadline, stop); !started.ok()) {
       return WithNote(status,
                       absl::StrCat("a new worker could not be started: ", started.message()));
     }
@@ -303,7 +319,7 @@ void SessionCore::EndWorker() {
   restarts_.Reset();
 }
 
-absl::Status SessionCore::StartWorker(Deadline deadline) {
+absl::Status SessionCore::StartWorker(Deadline deadline, const std::stop_token& cancelled) {
   if (abandoned_) {
     return absl::FailedPreconditionError(
         "another part of this program has closed the session's descriptors; start a new session");
@@ -314,8 +330,13 @@ absl::Status SessionCore::StartWorker(Deadline deadline) {
   const uint64_t number = ++workers_;
   start_interrupt_ = &*interrupt;
   start_stop_ = std::stop_source();
+  std::stop_source warming_up = start_stop_;
   const std::stop_token stop = start_stop_.get_token();
   lock.unlock();
+  const std::stop_callback interrupts(cancelled, [&] {
+    interrupt->Cancel();
+    warming_up.request_stop();
+  });
   const SessionOptions options = WorkerOptions();
   const Deadline ready = Deadline::Earlier(deadline, Deadline::After(options.start_timeout));
   const std::string worker_prefix = absl::StrCat(prefix_, "w", number, ".");
@@ -349,7 +370,8 @@ absl::Status SessionCore::StartWorker(Deadline deadline) {
     return absl::OkStatus();
   }
   // One that the caller had no time for is none that failed.
-  const bool hurried = absl::IsDeadlineExceeded(started.status()) && deadline.HasPassed();
+  const bool hurried = (absl::IsDeadlineExceeded(started.status()) && deadline.HasPassed()) ||
+                       (absl::IsCancelled(started.status()) && cancelled.stop_requested());
   if (next_start_.has_value() && !hurried) {
     next_start_ =
         IsLasting(started.status()) ? started.status() : restarts_.NextStart(SteadyNow(), false);

@@ -26,8 +26,8 @@
 #include "slabpipe/session/call_options.h"
 #include "slabpipe/session/connection.h"
 #include "slabpipe/session/environment.h"
-#include "slabpipe/session/log_queue.h"
 #include "slabpipe/session/fork_watch.h"
+#include "slabpipe/session/log_queue.h"
 #include "slabpipe/session/restart_policy.h"
 #include "slabpipe/session/result_stream.h"
 #include "slabpipe/session/session_options.h"
@@ -84,14 +84,23 @@ class SessionCore : public std::enable_shared_from_this<SessionCore> {
   Deadline DeadlineOf(const CallOptions& options) const;
   absl::Duration HangTimeoutOf(const CallOptions& options) const;
   // The worker, a new one if the last was lost and the policy says so.
-  absl::StatusOr<std::shared_ptr<Connection>> RunningConnection(Deadline deadline);
-  absl::Status StartLater(std::unique_lock<std::mutex>& lock, Deadline deadline);
+  absl::StatusOr<std::shared_ptr<Connection>> RunningConnection(Deadline deadline,
+                                                                std::stop_token stop);
+  absl::Status StartLater(std::unique_lock<std::mutex>& lock, Deadline deadline,
+                          const std::stop_token& stop);
   // After a call that ended with its worker, or may have: if that is lost, starts another, if so
   // wished, and says so in the status.
   absl::Status Recover(const std::shared_ptr<Connection>& lost, const absl::Status& status,
-                       Deadline deadline);
+                       Deadline deadline, std::stop_token stop = {});
+  // A thread that waits for changed_ looks up when its call is cancelled.
+  auto LookUpAt(const std::stop_token& stop) {
+    return std::stop_callback(stop, [this] {
+      std::lock_guard<std::mutex> lock(mutex_);
+      changed_.notify_all();
+    });
+  }
   // All the next: REQUIRES an Exchange.
-  absl::Status StartWorker(Deadline deadline);
+  absl::Status StartWorker(Deadline deadline, const std::stop_token& cancelled = {});
   // Runs the start-up targets of a worker that has just been started. After an error it is retired,
   // and `end` says how it ended.
   absl::Status WarmUp(const std::shared_ptr<Connection>& connection, const SessionOptions& options,
@@ -134,7 +143,8 @@ class SessionCore : public std::enable_shared_from_this<SessionCore> {
   std::optional<Environment> environment_;         // changed in an Exchange only
   std::optional<Scope> scope_;                     // likewise
   uint64_t shutdowns_ = 0;  // begun: a start that was begun before is given up
-  // The last worker was lost, and the next may be started then; an error if it must not be.
+  // The last worker was lost, and the next may be started then, by the steady clock; an error if it
+  // must not be.
   std::optional<absl::StatusOr<absl::Time>> next_start_;
   RestartBudget restarts_;
   std::optional<WorkerEnd> last_end_;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <mutex>
+#include <stop_token>
 
 #include "absl/time/time.h"
 #include "slabpipe/session/session_core.h"
@@ -25,10 +26,10 @@ class SessionCore::Exchange {
   }
 
   // False if it is another one's turn till then.
-  bool Take(Deadline deadline) {
+  bool Take(Deadline deadline, const std::stop_token& stop = {}) {
     std::unique_lock<std::mutex> lock(core_.mutex_);
     while (core_.exchanging_) {
-      if (deadline.HasPassed()) return false;
+      if (deadline.HasPassed() || stop.stop_requested()) return false;
       const absl::Duration rest = std::min(deadline.Remaining(), absl::Hours(1));
       core_.changed_.wait_for(lock, absl::ToChronoNanoseconds(rest));
     }

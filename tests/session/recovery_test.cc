@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <stop_token>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -102,6 +104,33 @@ TEST_F(RecoveryTest, CallsWaitForADelayedWorkerWithinTheirDeadlines) {
   EXPECT_THAT(session.Call({.timeout = absl::Milliseconds(1)}, "echo.number", 1),
               StatusIs(absl::StatusCode::kDeadlineExceeded));
   EXPECT_THAT(session.Call<int64_t>("echo.number", 1), IsOkAndHolds(1));
+}
+
+TEST_F(RecoveryTest, ACallThatWaitsForADelayedWorkerCanBeCancelled) {
+  SessionOptions options = LongOptions();
+  options.restart = {.first_delay = absl::Hours(1), .max_delay = absl::Hours(1)};
+  Session session = StartGood(options);
+  EXPECT_THAT(session.Call("process.die"), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(session.Call("process.die"), StatusIs(absl::StatusCode::kUnavailable));
+  std::stop_source stop;
+  std::thread canceller([&] { stop.request_stop(); });
+  EXPECT_THAT(session.Call({.cancellation = stop.get_token()}, "echo.number", 1),
+              StatusIs(absl::StatusCode::kCancelled));
+  canceller.join();
+}
+
+TEST_F(RecoveryTest, AShutdownAlsoEndsTheWaitForADelayedWorker) {
+  SessionOptions options = LongOptions();
+  options.restart = {.first_delay = absl::InfiniteDuration(),
+                     .max_delay = absl::InfiniteDuration()};
+  Session session = StartGood(options);
+  EXPECT_THAT(session.Call("process.die"), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(session.Call("process.die"), StatusIs(absl::StatusCode::kUnavailable));
+  std::thread ender([&] { session.Shutdown(absl::Seconds(5)).IgnoreError(); });
+  absl::Status status = session.Call("echo.number", 1);
+  EXPECT_THAT(status.code(), ::testing::AnyOf(absl::StatusCode::kCancelled,
+                                              absl::StatusCode::kFailedPrecondition));
+  ender.join();
 }
 
 TEST_F(RecoveryTest, ACallWhoseDeadlineHasPassedLeavesTheNewWorkerToTheNext) {
