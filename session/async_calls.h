@@ -62,17 +62,20 @@ class AsyncCall {
       : connection_(std::move(connection)),
         target_(target),
         options_(std::move(options)),
+        deadline_(deadline),
         in_progress_(*connection_, target_, options_, deadline, hang_timeout,
                      connection_->async_waiter()) {}
 
   const std::shared_ptr<Connection>& connection() const { return connection_; }
   CallInProgress& in_progress() { return in_progress_; }
   const CallOptions& options() const { return options_; }
+  Deadline deadline() const { return deadline_; }
 
  private:
   const std::shared_ptr<Connection> connection_;
   const std::string target_;
   const CallOptions options_;
+  const Deadline deadline_;
   CallInProgress in_progress_;
 };
 

@@ -69,7 +69,7 @@ SessionCore::SessionCore(SessionOptions options)
       async_calls_([this](AsyncCall& call, CallOutcome outcome) -> absl::StatusOr<Object> {
         if (!outcome.lost) return std::move(outcome.result);
         return Recover(call.connection(), outcome.result.status(),
-                       outcome.gave_up ? Deadline::After(absl::ZeroDuration()) : Deadline::Never());
+                       outcome.gave_up ? Deadline::After(absl::ZeroDuration()) : call.deadline());
       }) {}
 
 SessionCore::~SessionCore() = default;
