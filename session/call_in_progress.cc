@@ -53,9 +53,12 @@ std::optional<CallOutcome> CallInProgress::Start(absl::Span<const ArgumentRef> a
   reply_.AllowItems(credit);
   if (absl::Status entered = router.Enter(reply_); !entered.ok()) {
     const bool lost = !connection_.over().ok();
-    if (lost && !connection_.closing())
-      return Lost(absl::StrCat("'", target_, "' was to be called"));
-    return CallOutcome{.result = entered, .lost = lost, .may_have_run = false};
+    CallOutcome failed = {.result = entered, .lost = lost};
+    if (lost && !connection_.closing()) {
+      failed = Lost(absl::StrCat("'", target_, "' was to be called"));
+    }
+    failed.may_have_run = false;
+    return failed;
   }
   if (options_.cancellation.stop_possible()) {
     on_stop_.emplace(options_.cancellation, [this] { Cancel(); });
