@@ -209,9 +209,9 @@ TEST_F(StreamTest, ASteadyLoadOfStreamsHasASteadyCost) {
     return arrays.status();
   };
   for (int i = 0; i < 3; ++i) ASSERT_THAT(run(), IsOk());
-  const uint64_t attached = session.stats().pool.peer.segments_mapped;
   for (int i = 0; i < 10; ++i) ASSERT_THAT(run(), IsOk());
-  EXPECT_EQ(session.stats().pool.peer.segments_mapped, attached);
+  // The window's, one that is being written, one that is being read.
+  EXPECT_LE(session.stats().pool.peer.segments_mapped, CallOptions().window + 2);
 }
 
 }  // namespace
