@@ -29,9 +29,10 @@ using ::testing::HasSubstr;
 
 class StreamTest : public SessionTest {
  protected:
-  Session StartLong() {
+  Session StartLong(int threads = 1) {
     SessionOptions options = GoodOptions();
     options.program = "tests/workers/long_worker";
+    options.arguments = {std::to_string(threads)};
     return StartGood(options);
   }
 };
@@ -99,7 +100,8 @@ TEST_F(StreamTest, ACancelledOneSaysSo) {
 }
 
 TEST_F(StreamTest, ASlowReaderCancelsItAllTheSame) {
-  Session session = StartLong();
+  Session session = StartLong(2);
+  Future<bool> nap = session.Submit<bool>("long.nap", 3'600'000);  // whose thread reads meanwhile
   auto numbers = session.Stream<int64_t>({.window = 8}, "stream.count", int64_t{1} << 40);
   ASSERT_TRUE(numbers.Next());
   numbers.Cancel();
@@ -110,6 +112,7 @@ TEST_F(StreamTest, ASlowReaderCancelsItAllTheSame) {
   }
   EXPECT_LE(results, 16);
   EXPECT_THAT(numbers.status(), StatusIs(absl::StatusCode::kCancelled));
+  nap.Cancel();
 }
 
 // An argument that is not encoded before it may be.
