@@ -178,8 +178,7 @@ TEST_F(MisbehavingWorkerTest, ACodecsNameThatIsTooLongBreaksTheProtocol) {
 
 TEST_F(MisbehavingWorkerTest, I5ProgressIsNoAnswerToAPing) {
   Session session = StartGood(Options("reports_on_a_ping"));
-  EXPECT_THAT(session.Ping(absl::Milliseconds(200)),
-              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_THAT(session.Ping(absl::Milliseconds(200)), StatusIs(absl::StatusCode::kDeadlineExceeded));
 }
 
 TEST_F(MisbehavingWorkerTest, HalfAnAnswerEndsAtTheDeadline) {
