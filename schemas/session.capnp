@@ -27,8 +27,8 @@
 # credit: that of the request and that of later `credit` messages. The response ends the stream; its result is void. An item
 # without credit, or one for a request that has none, breaks a rule.
 #
-# Cancelling. `cancel` says that nobody waits for the answer to a request any more. It is answered all the same: at once, if
-# it has not begun; otherwise when the function returns, which may ask. Request.timeout says when main will lose patience: a
+# Cancelling. `cancel` says that nobody waits for the answer to a request any more. It is answered all the same: when its turn
+# comes, if it has not begun, for it is not run; otherwise when the function returns, which may ask. Request.timeout says when main will lose patience: a
 # function that asks is told then, without a message.
 #
 # Handles. An object that stays in the worker has a number above 0, which is never used again in one worker. A message that
@@ -174,7 +174,7 @@ struct Request {
   }
 
   timeoutNanoseconds @3 :UInt64;
-  # So long after it was sent main will lose patience. 0: never.
+  # So long after the worker reads it main will lose patience, about. 0: never.
   credit @4 :UInt32;
   # So many items may be sent. 0: the caller takes no stream.
   reports @5 :Bool;

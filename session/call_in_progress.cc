@@ -158,8 +158,10 @@ std::optional<CallOutcome> CallInProgress::LoseHeart(bool cancelled) {
 }
 
 CallOutcome CallInProgress::GiveUp() {
-  // It may have come just now.
-  if (Happening now = connection_.router().Look(reply_); now.answer != nullptr || now.over) {
+  // It may have come just now, behind a report or items.
+  Happening now = connection_.router().Look(reply_);
+  while (now.progress != nullptr || now.item != nullptr) now = connection_.router().Look(reply_);
+  if (now.answer != nullptr || now.over) {
     if (std::optional<CallOutcome> outcome = Advance(now)) return *std::move(outcome);
   }
   const bool cancelled = reason_ == absl::StatusCode::kCancelled;

@@ -28,6 +28,8 @@ constexpr absl::Duration kTimeToEnd = absl::Seconds(2);
 constexpr absl::Duration kSilence = absl::Seconds(1);
 // How long a thread that has sent something tries to send what others had no time to.
 constexpr absl::Duration kTimeToTell = absl::Milliseconds(5);
+// Nobody waits longer for a worker that was sent SIGTERM.
+constexpr absl::Duration kLongestKillGrace = absl::Minutes(1);
 // How often a send that waits looks whether it was cancelled.
 constexpr absl::Duration kSlice = absl::Milliseconds(20);
 
@@ -442,7 +444,7 @@ absl::Status Connection::PassOn(const Received& received) {
 }
 
 void Connection::Terminate(const std::string& phase, absl::Duration grace) {
-  kill_grace_ = absl::ToInt64Nanoseconds(grace);
+  kill_grace_ = absl::ToInt64Nanoseconds(std::min(grace, kLongestKillGrace));
   router_.SetOver(absl::DeadlineExceededError(phase));
   EndProcess();
 }

@@ -8,6 +8,7 @@
 
 #include <utility>
 
+#include "absl/time/clock.h"
 #include "slabpipe/session/service_thread.h"
 
 namespace slabpipe {
@@ -53,7 +54,9 @@ void Guardian::Run() {
     absl::Status ended = WaitForAny(
         absl::MakeSpan(gone), {.deadline = Deadline::After(kHeartbeat), .cancellation = &stop_});
     if (ended.ok()) EndWithMain();
-    if (!absl::IsDeadlineExceeded(ended)) return;
+    if (absl::IsCancelled(ended)) return;
+    // The kernel could not wait: it may be able to later.
+    if (!absl::IsDeadlineExceeded(ended)) absl::SleepFor(kHeartbeat);
     beat_();
   }
 }

@@ -1,13 +1,13 @@
 #include "slabpipe/session/handle_releaser.h"
 
 #include <pthread.h>
-#include <signal.h>
 
 #include <condition_variable>
 #include <mutex>
-#include <system_error>
 #include <thread>
 #include <utility>
+
+#include "slabpipe/session/service_thread.h"
 
 namespace slabpipe {
 
@@ -46,15 +46,8 @@ void HandleReleaser::Alarm(State& state) {
   state.asked = true;
   state.changed.notify_all();
   if (state.thread.joinable()) return;
-  // The program's signals are for its own threads.
-  sigset_t all, before;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  try {
-    state.thread = std::thread([&state] { Run(state); });
-  } catch (const std::system_error&) {
-  }
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  auto thread = StartServiceThread([&state] { Run(state); });
+  if (thread.ok()) state.thread = *std::move(thread);
 }
 
 void HandleReleaser::Run(State& state) {

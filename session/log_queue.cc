@@ -8,12 +8,11 @@
 #include <deque>
 #include <mutex>
 #include <optional>
-#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "slabpipe/session/signals_blocked.h"
+#include "slabpipe/session/service_thread.h"
 
 namespace slabpipe {
 namespace {
@@ -197,13 +196,9 @@ absl::StatusOr<std::unique_ptr<LogQueue>> LogQueue::Start(LogSink sink,
   auto state = std::make_shared<State>(std::move(sink), options);
   std::unique_ptr<LogQueue> queue(new LogQueue(state, options.end_timeout));
   if (!state->has_sink()) return queue;
-  const SignalsBlocked blocked;
-  try {
-    queue->thread_ = std::thread([state] { state->Run(); });
-  } catch (const std::system_error& error) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("no thread for a session's log (see ulimit -u): ", error.what()));
-  }
+  auto thread = StartServiceThread([state] { state->Run(); });
+  if (!thread.ok()) return thread.status();
+  queue->thread_ = *std::move(thread);
   return queue;
 }
 

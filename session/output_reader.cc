@@ -7,12 +7,11 @@
 
 #include <algorithm>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "slabpipe/session/signals_blocked.h"
+#include "slabpipe/session/service_thread.h"
 
 namespace slabpipe {
 namespace {
@@ -43,13 +42,9 @@ absl::StatusOr<std::unique_ptr<OutputReader>> OutputReader::Start(LogQueue& queu
   }
   reader->streams_[0].source = LogRecord::Source::kStdout;
   reader->streams_[1].source = LogRecord::Source::kStderr;
-  const SignalsBlocked blocked;
-  try {
-    reader->thread_ = std::thread([raw = reader.get()] { raw->Run(); });
-  } catch (const std::system_error& error) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("no thread left for a worker's output (see ulimit -u): ", error.what()));
-  }
+  auto thread = StartServiceThread([raw = reader.get()] { raw->Run(); });
+  if (!thread.ok()) return thread.status();
+  reader->thread_ = *std::move(thread);
   return reader;
 }
 

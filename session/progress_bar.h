@@ -17,7 +17,7 @@
 namespace slabpipe {
 
 // A callback that draws a bar, in one line that it draws anew each time, and ends the line when the
-// call is done or the callback is gone. It draws nothing if `out` is no terminal. What the worker
+// callback is gone: in a call's options, when the call has returned. It draws nothing if `out` is no terminal. What the worker
 // says is made safe to print. The callback is to be used for one call.
 ProgressCallback ProgressBar(std::string title, std::FILE* out = stderr);
 

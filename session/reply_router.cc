@@ -251,6 +251,7 @@ absl::Status ReplyRouter::Handle(std::unique_ptr<Received> received, PendingRepl
         // The reader's own answer needs no lock: nobody else delivers while it reads.
         if (own != nullptr && own->id_ == id && own->kind_ == kind && own->answer_ == nullptr) {
           own->answer_ = std::move(received);
+          has_answered_.store(true, std::memory_order_relaxed);
           return absl::OkStatus();
         }
         std::lock_guard<std::mutex> lock(mutex_);
@@ -280,6 +281,7 @@ absl::Status ReplyRouter::Deliver(uint64_t id, schemas::Message::Which kind,
                                   std::unique_ptr<Received> received) {
   PendingReply* reply = Find(id);
   if (reply != nullptr && reply->kind_ == kind && reply->answer_ == nullptr) {
+    has_answered_.store(true, std::memory_order_relaxed);
     reply->answer_ = std::move(received);
     Notify(*reply);
     return absl::OkStatus();

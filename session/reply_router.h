@@ -149,6 +149,8 @@ class ReplyRouter {
   Wait SendWait(Deadline deadline) {
     return {.deadline = deadline, .cancellation = &interrupt_, .meanwhile = &reading_meanwhile_};
   }
+  // Whether anything that was asked has been answered.
+  bool has_answered() const { return has_answered_; }
   const Cancellation& poke() const { return poke_; }
 
  private:
@@ -198,6 +200,7 @@ class ReplyRouter {
   const Cancellation poke_;       // makes the thread that reads look up
   Reading reading_meanwhile_;
   std::atomic<bool> closing_ = false;
+  std::atomic<bool> has_answered_ = false;
 
   mutable std::mutex mutex_;  // guards the next
   std::condition_variable over_changed_;

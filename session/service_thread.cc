@@ -11,7 +11,8 @@
 namespace slabpipe {
 namespace {
 
-// Blocked while a thread is created, they stay so in it.
+// Blocked while a thread is created, signals stay so in it. Those of a fault are delivered all the
+// same.
 class SignalsBlocked {
  public:
   SignalsBlocked() {

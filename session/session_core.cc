@@ -238,7 +238,7 @@ absl::Status SessionCore::Recover(const std::shared_ptr<Connection>& lost,
     if (lost->closing()) return WithNote(status, "the session is being shut down");
     Retire(lost);
     std::unique_lock<std::mutex> lock(mutex_);
-    next_start_ = restarts_.NextStart(SteadyNow(), lost->pipe().messages_received() > 1);
+    next_start_ = restarts_.NextStart(SteadyNow(), lost->router().has_answered());
     if (!next_start_->ok()) return WithNote(status, next_start_->status().message());
     if (**next_start_ > SteadyNow() || deadline.HasPassed()) {
       return WithNote(status, "the next call starts a new worker");
