@@ -26,7 +26,10 @@ struct RestartPolicy {
 
   static RestartPolicy Never() { return {.most_restarts = 0}; }
   static RestartPolicy Once() { return {.most_restarts = 1, .window = absl::InfiniteDuration()}; }
-  static RestartPolicy Always() { return {.most_restarts = std::numeric_limits<int>::max()}; }
+  // Each time at once.
+  static RestartPolicy Always() {
+    return {.most_restarts = std::numeric_limits<int>::max(), .first_delay = absl::ZeroDuration()};
+  }
 };
 
 // Keeps account of restarts. Thread-compatible.

@@ -27,8 +27,8 @@ struct Signalled {
 };
 // It did not answer in time, and slabpipe killed it.
 struct TimedOut {
-  // What it was at: "start-up" (it did not take up the connection), "handshake", "running 'x.y'",
-  // "shutdown"; or "heartbeat": it showed no sign of life.
+  // What it was at: "handshake" (from its start on), "running 'x.y'" (past a deadline that kills, or
+  // without a sign of life), "shutdown"; or "heartbeat": it was stopped, or starved.
   std::string phase;
   friend bool operator==(const TimedOut&, const TimedOut&) = default;
 };

@@ -127,7 +127,9 @@ TEST_F(LogTest, WhatIsQueuedArrivesAtTheSessionsEnd) {
 class LastWordsTest : public LogTest, public ::testing::WithParamInterface<std::string> {};
 
 TEST_P(LastWordsTest, OfTheMomentBeforeADeathArriveLoggedAndPrinted) {
-  Session session = StartGood();
+  SessionOptions options = GoodOptions();
+  options.restart = RestartPolicy::Always();
+  Session session = StartGood(options);
   for (int i = 0; i < 10; ++i) {
     const std::string words = absl::StrCat("words ", i, ".");
     EXPECT_THAT(session.Call("process.say_all_then_die", words, GetParam()),
