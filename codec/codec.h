@@ -126,8 +126,8 @@ class Encoder {
         {reinterpret_cast<const std::byte*>(elements.data()), elements.size() * sizeof(T)});
   }
   absl::Status AddBytes(absl::Span<const std::byte> bytes);
-  // The number that stands for the handle, to be put into the metadata. FAILED_PRECONDITION if it is
-  // stale, of no object, or not one to be sent there; RESOURCE_EXHAUSTED if there are too many.
+  // The number that stands for the handle, to be put into the metadata. FAILED_PRECONDITION if it
+  // is stale, of no object, or not one to be sent there; RESOURCE_EXHAUSTED if there are too many.
   absl::StatusOr<uint64_t> AddHandle(const Handle<>& handle);
   // Says that a value of `bytes` bytes was copied into a block that came from AddBlock, for the
   // statistics.
@@ -210,8 +210,8 @@ class Decoder {
     if (!wanted.ok()) return InContext("the metadata", wanted.status());
     return wanted;
   }
-  // The handle that the peer's AddHandle gave this number. FAILED_PRECONDITION if there is none, and
-  // outside of a session.
+  // The handle that the peer's AddHandle gave this number. FAILED_PRECONDITION if there is none,
+  // and outside of a session.
   absl::StatusOr<Handle<>> FindHandle(uint64_t number);
   // Counts parts of the metadata that become objects of their own, as payloads do: a few bytes of a
   // message must not make many of them. DATA_LOSS if they are more than the message has room for.

@@ -108,8 +108,8 @@ class Column {
   absl::StatusOr<Column> Copy() const { return Copy(&Buffer::Allocate); }
   absl::StatusOr<Column> Copy(BufferSource source) const;
 
-  // Whether all texts are UTF-8, those of lists, structs and categories, too: builders see to it, the
-  // other process may not have. INVALID_ARGUMENT names a row. Of a Copy() it stays true.
+  // Whether all texts are UTF-8, those of lists, structs and categories, too: builders see to it,
+  // the other process may not have. INVALID_ARGUMENT names a row. Of a Copy() it stays true.
   absl::Status CheckUtf8() const;
 
   // A value for people: "3.5", "Adelie", "2013-06-01T12:00:00+00:00", "[1, 2]"; "null". Of long

@@ -41,8 +41,8 @@ size_t HiddenBytes(absl::string_view text) {
   return byte(1) == 0x81 && byte(2) >= 0xa6 && byte(2) <= 0xa9 ? 3 : 0;
 }
 
-// The text, with escapes for what could harm a terminal or break the line. Of ASCII, `kept` stays in
-// any case and `escaped` does not.
+// The text, with escapes for what could harm a terminal or break the line. Of ASCII, `kept` stays
+// in any case and `escaped` does not.
 std::string Escape(absl::string_view text, absl::string_view kept, absl::string_view escaped) {
   std::string line;
   const bool utf8 = IsValidUtf8(text);

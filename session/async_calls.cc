@@ -138,8 +138,8 @@ void AsyncCalls::Shared::Run() {
   }
 }
 
-// Takes over those calls of `connection` that were added, and looks at each once: something may have
-// happened to it before.
+// Takes over those calls of `connection` that were added, and looks at each once: something may
+// have happened to it before.
 void AsyncCalls::Shared::TakeNew(Connection& connection, Entries& entries) {
   std::vector<Entry> taken;
   {

@@ -85,7 +85,8 @@ class AsyncCalls {
   // What a call's outcome is to its caller; called on the thread, may take as long as a restart.
   using Settle = std::function<absl::StatusOr<Object>(AsyncCall& call, CallOutcome outcome)>;
   explicit AsyncCalls(Settle settle);
-  // Calls that are not settled yet are CANCELLED. May be called on the thread itself, by a callback.
+  // Calls that are not settled yet are CANCELLED. May be called on the thread itself, by a
+  // callback.
   ~AsyncCalls();
 
   // RESOURCE_EXHAUSTED if there can be no thread: then it is not seen to.

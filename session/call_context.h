@@ -43,8 +43,8 @@ class CallContext {
   // Sleeps. False as soon as cancelled().
   virtual bool SleepFor(absl::Duration duration) = 0;
 
-  // Tells main how far it is, in any unit; total 0: not known. Cheap: what comes within 50 ms of the
-  // last report is dropped, but for one that says it is done.
+  // Tells main how far it is, in any unit; total 0: not known. Cheap: what comes within 50 ms of
+  // the last report is dropped, but for one that says it is done.
   virtual void Report(double done, double total = 0, absl::string_view text = "") = 0;
 
   // The number of the call, as main's log records have it.

@@ -71,8 +71,8 @@ class Connection {
  public:
   // Spawns the worker and shakes hands. NOT_FOUND, PERMISSION_DENIED, RESOURCE_EXHAUSTED: it could
   // not be spawned; DEADLINE_EXCEEDED: it said nothing in time; UNAVAILABLE: it ended;
-  // FAILED_PRECONDITION: it is of another version, or refuses; CANCELLED: interrupted. `end` is told
-  // how it ended, if it did.
+  // FAILED_PRECONDITION: it is of another version, or refuses; CANCELLED: interrupted. `end` is
+  // told how it ended, if it did.
   static absl::StatusOr<std::shared_ptr<Connection>> Start(
       const ConnectionOptions& options, std::shared_ptr<ShmPool> pool,
       std::shared_ptr<const CodecRegistry> codecs, std::optional<WorkerEnd>& end);
@@ -104,8 +104,8 @@ class Connection {
   };
   Answer ReadAnswer(const Received& received, absl::string_view target);
   Answer ReadItem(const Received& received, absl::string_view target);
-  // Kills a worker that has not answered in time: SIGTERM, and after the grace SIGKILL. `phase` as in
-  // TimedOut.
+  // Kills a worker that has not answered in time: SIGTERM, and after the grace SIGKILL. `phase` as
+  // in TimedOut.
   void Terminate(const std::string& phase, absl::Duration grace);
   // Kills it if it has given no sign of life for so long.
   void TerminateIfHung(absl::Duration timeout, absl::string_view target);

@@ -2,8 +2,8 @@
 //
 //   InstallCrashHandler();   // once, in main(), after absl::InitializeSymbolizer
 //
-// Abseil's failure signal handler tells the signal and the place. Behind that comes the stack, frame
-// by frame: code of libraries without frame pointers is no end to it.
+// Abseil's failure signal handler tells the signal and the place. Behind that comes the stack,
+// frame by frame: code of libraries without frame pointers is no end to it.
 
 #ifndef SLABPIPE_SESSION_CRASH_HANDLER_H_
 #define SLABPIPE_SESSION_CRASH_HANDLER_H_

@@ -19,9 +19,9 @@ inline constexpr size_t kMostCauseFrames = 8;
 inline constexpr size_t kMostWhatBytes = size_t{64} << 10;
 
 // Its type, what it says, what it was thrown on account of (std::throw_with_nested, or any
-// std::nested_exception), and where each of these was thrown, if this thread did so (throw_trace.h).
-// Longer texts and lists are cut. `exception` is null for one that is no std::exception. To be
-// called inside the catch block.
+// std::nested_exception), and where each of these was thrown, if this thread did so
+// (throw_trace.h). Longer texts and lists are cut. `exception` is null for one that is no
+// std::exception. To be called inside the catch block.
 RemoteError DescribeException(const std::exception* exception);
 
 }  // namespace slabpipe

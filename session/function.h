@@ -3,11 +3,12 @@
 //   Function f = MakeFunction([](const NdArray<const double>& x, int power) { return ...; });
 //
 // Parameters are taken by value or as const T&, where T is anything that a codec decodes;
-// absl::string_view works, too; T& that is not const is an object which stays in the worker, and the
-// argument a handle of it (codec/handle.h): so methods are made. The result is void, T, absl::Status, or absl::StatusOr<T>. What
-// arrives may only be read: an array parameter is an NdArray<const T>. Two kinds of parameters are
-// no arguments, and may stand anywhere: CallContext& (who calls, and whether still) and
-// ResultWriter<T>&, for a function that yields many results (its own is void or absl::Status then).
+// absl::string_view works, too; T& that is not const is an object which stays in the worker, and
+// the argument a handle of it (codec/handle.h): so methods are made. The result is void, T,
+// absl::Status, or absl::StatusOr<T>. What arrives may only be read: an array parameter is an
+// NdArray<const T>. Two kinds of parameters are no arguments, and may stand anywhere: CallContext&
+// (who calls, and whether still) and ResultWriter<T>&, for a function that yields many results (its
+// own is void or absl::Status then).
 
 #ifndef SLABPIPE_SESSION_FUNCTION_H_
 #define SLABPIPE_SESSION_FUNCTION_H_
@@ -150,8 +151,8 @@ absl::Status PassResult(const R& result, ResultSink sink) {
   }
 }
 
-// What a parameter is given: an argument, converted, or what stands for the call. REQUIRES, for Get:
-// status() is OK.
+// What a parameter is given: an argument, converted, or what stands for the call. REQUIRES, for
+// Get: status() is OK.
 template <typename P, bool is_special = SpecialParameter<P>::value>
 class HeldParameter {
  public:

@@ -88,7 +88,8 @@ class Future : public AnyFuture {
   }
 };
 
-// Waits until one of them is ready: its index. DEADLINE_EXCEEDED; INVALID_ARGUMENT if there is none.
+// Waits until one of them is ready: its index. DEADLINE_EXCEEDED; INVALID_ARGUMENT if there is
+// none.
 absl::StatusOr<size_t> WaitAny(absl::Span<const AnyFuture> futures,
                                absl::Duration timeout = absl::InfiniteDuration());
 // Waits until all are ready. DEADLINE_EXCEEDED.

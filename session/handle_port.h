@@ -22,15 +22,15 @@ class HandlePort : public HandleOwner {
   // live as long as the message. DATA_LOSS if it breaks a rule. May throw kj::Exception: call it
   // inside CatchKj.
   virtual absl::StatusOr<std::vector<Handle<>>> Accept(schemas::Message::Reader message) = 0;
-  // Writes what is to be said with the next message, whose values have these handles. The rest of the
-  // message is there already.
+  // Writes what is to be said with the next message, whose values have these handles. The rest of
+  // the message is there already.
   virtual void Write(absl::Span<const SentHandle> handles, schemas::Message::Builder message) = 0;
   // That message was sent, or was not.
   virtual void Finish(bool sent) = 0;
   // Whether there is something for DestroyReleased to do. Cheap.
   virtual bool has_released() const { return false; }
-  // Drops the objects that the peer has released. Runs their destructors, which are the user's code:
-  // call it where that may run, between messages.
+  // Drops the objects that the peer has released. Runs their destructors, which are the user's
+  // code: call it where that may run, between messages.
   virtual void DestroyReleased() {}
   // The connection is over.
   virtual void End() {}

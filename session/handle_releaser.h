@@ -1,5 +1,5 @@
-// HandleReleaser: a thread that sends releases of handles which pile up while no other message takes
-// them along.
+// HandleReleaser: a thread that sends releases of handles which pile up while no other message
+// takes them along.
 //
 //   HandleReleaser releaser([&] { connection.ReleaseHandles(...); });
 //   auto handles = RemoteHandles::Create(pid, releaser.alarm());
@@ -22,8 +22,8 @@ class HandleReleaser {
   HandleReleaser(const HandleReleaser&) = delete;
   HandleReleaser& operator=(const HandleReleaser&) = delete;
 
-  // Has `send` called soon, and returns at once. May be called on any thread, also when the releaser
-  // is gone: then it does nothing.
+  // Has `send` called soon, and returns at once. May be called on any thread, also when the
+  // releaser is gone: then it does nothing.
   std::function<void()> alarm() const;
 
  private:

@@ -6,9 +6,9 @@
 //   LogQueueStats stats = (*queue)->stats();
 //
 // A thread of its own calls the sink with one record after the other. The queue is bounded, in
-// records and in bytes. When it is full, the oldest quarter is dropped: what was said last, before a
-// crash, is what is looked for. In place of what was dropped the sink gets a record for each source
-// (LogRecord::dropped).
+// records and in bytes. When it is full, the oldest quarter is dropped: what was said last, before
+// a crash, is what is looked for. In place of what was dropped the sink gets a record for each
+// source (LogRecord::dropped).
 
 #ifndef SLABPIPE_SESSION_LOG_QUEUE_H_
 #define SLABPIPE_SESSION_LOG_QUEUE_H_

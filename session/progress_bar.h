@@ -17,8 +17,8 @@
 namespace slabpipe {
 
 // A callback that draws a bar, in one line that it draws anew each time, and ends the line when the
-// callback is gone: in a call's options, when the call has returned. It draws nothing if `out` is no terminal. What the worker
-// says is made safe to print. The callback is to be used for one call.
+// callback is gone: in a call's options, when the call has returned. It draws nothing if `out` is
+// no terminal. What the worker says is made safe to print. The callback is to be used for one call.
 ProgressCallback ProgressBar(std::string title, std::FILE* out = stderr);
 
 // The line that it shows, `width` columns wide at most, `elapsed` after the start. Without a total:

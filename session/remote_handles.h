@@ -2,7 +2,7 @@
 //
 //   auto handles = RemoteHandles::Create(worker_pid);
 //   channel.UseHandles(handles);
-//   ...                       // handles come with answers; the last copy of one may go on any thread
+// ...                       // handles come with answers; the last copy of one may go on any thread
 //   handles->End();           // the worker is gone: all of them are stale
 //
 // What has been dropped is released with the next message to the worker. If many pile up and no
@@ -49,8 +49,8 @@ class RemoteHandles : public HandlePort, public std::enable_shared_from_this<Rem
   void TakeBack(uint64_t) override {}
   absl::StatusOr<Handle<>> Find(uint64_t number) override;
 
-  // HandlePort. Those among the arguments of a request are kept until it is answered: the worker may
-  // read their release before it comes to the request. DATA_LOSS also for a worker that sends
+  // HandlePort. Those among the arguments of a request are kept until it is answered: the worker
+  // may read their release before it comes to the request. DATA_LOSS also for a worker that sends
   // releases.
   absl::StatusOr<std::vector<Handle<>>> Accept(schemas::Message::Reader message) override;
   void Write(absl::Span<const SentHandle> handles, schemas::Message::Builder message) override;

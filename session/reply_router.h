@@ -5,7 +5,7 @@
 //   PendingReply reply(schemas::Message::RESPONSE, waiter);
 //   absl::Status entered = router.Enter(reply);                 // gives it an id
 //   ... send the request with reply.id ...
-//   Happening now = router.Await(reply, deadline);              // an answer, an item, progress, ...
+// Happening now = router.Await(reply, deadline);              // an answer, an item, progress, ...
 //
 // A thread that waits either reads the pipe, or sleeps while another one does. When the one that
 // reads has what it wants, it wakes another to take over.
@@ -51,8 +51,8 @@ class Waiter {
 // Something that was asked of the worker and is not answered yet.
 class PendingReply {
  public:
-  // `answer_kind`: the kind of message that answers it. Borrows the waiter, and the name of what was
-  // called.
+  // `answer_kind`: the kind of message that answers it. Borrows the waiter, and the name of what
+  // was called.
   PendingReply(schemas::Message::Which answer_kind, Waiter& waiter, absl::string_view name = "")
       : kind_(answer_kind), waiter_(waiter), name_(name) {}
   PendingReply(const PendingReply&) = delete;
@@ -117,8 +117,9 @@ class ReplyRouter {
   // Waits until something has happened to `reply`; nothing if the deadline passes. One thread for a
   // waiter.
   Happening Await(PendingReply& reply, Deadline deadline);
-  // The same for all replies of a waiter: waits until something has happened to one of them, somebody
-  // nudges it, the deadline passes, or the connection is over. Then Look at those that it names.
+  // The same for all replies of a waiter: waits until something has happened to one of them,
+  // somebody nudges it, the deadline passes, or the connection is over. Then Look at those that it
+  // names.
   std::vector<PendingReply*> AwaitAny(Waiter& waiter, Deadline deadline);
   Happening Look(PendingReply& reply);
   void Nudge(Waiter& waiter);

@@ -1,15 +1,16 @@
 // ResultStream: the results of a function that yields many, while they come.
 //
-//   ResultStream<NdArray<const double>> draws = session->Stream<NdArray<const double>>("mcmc.draws", 1000);
+// ResultStream<NdArray<const double>> draws = session->Stream<NdArray<const double>>("mcmc.draws",
+// 1000);
 //   while (draws.Next()) Use(draws.value());
 //   if (!draws.status().ok()) ...                         // it ended early: why
 //
 // A worker with one serving thread begins no other call before the stream has ended: one that is
-// made between two Next waits for the function, which may wait for Next. Give the worker more threads
-// (ServeOptions), or use up the stream first.
+// made between two Next waits for the function, which may wait for Next. Give the worker more
+// threads (ServeOptions), or use up the stream first.
 //
-// The worker goes ahead by as many results as CallOptions::window says, and then waits: a caller that
-// is slow costs no memory. One that stops early destroys the stream; the function is told, by
+// The worker goes ahead by as many results as CallOptions::window says, and then waits: a caller
+// that is slow costs no memory. One that stops early destroys the stream; the function is told, by
 // CallContext::cancelled and by ResultWriter::Write.
 
 #ifndef SLABPIPE_SESSION_RESULT_STREAM_H_

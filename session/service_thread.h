@@ -10,8 +10,8 @@
 
 namespace slabpipe {
 
-// All signals are blocked in it: those that are meant for the program are delivered to the program's
-// own threads. RESOURCE_EXHAUSTED if there can't be one more.
+// All signals are blocked in it: those that are meant for the program are delivered to the
+// program's own threads. RESOURCE_EXHAUSTED if there can't be one more.
 absl::StatusOr<std::thread> StartServiceThread(std::function<void()> run);
 
 }  // namespace slabpipe

@@ -5,9 +5,9 @@
 //   absl::Status end = serving.Serve(threads);
 //
 // Whoever has nothing better to do reads: a thread without a request waits for the next message,
-// and runs what it brings itself. A function that asks whether it is cancelled, or waits for credit,
-// reads meanwhile if nobody else does. So a worker with one thread still hears that a call was
-// cancelled, and nothing is handed from thread to thread on the way to an answer.
+// and runs what it brings itself. A function that asks whether it is cancelled, or waits for
+// credit, reads meanwhile if nobody else does. So a worker with one thread still hears that a call
+// was cancelled, and nothing is handed from thread to thread on the way to an answer.
 
 #ifndef SLABPIPE_SESSION_SERVING_H_
 #define SLABPIPE_SESSION_SERVING_H_

@@ -18,7 +18,7 @@
 //   DEADLINE_EXCEEDED    no answer in time; the worker was told, and CallOptions::on_deadline says
 //                        what became of it. (If it was the grace of a Shutdown that ended, the
 //                        worker is gone)
-//   CANCELLED            by CallOptions::cancellation or Future::Cancel; or another thread has ended
+// CANCELLED            by CallOptions::cancellation or Future::Cancel; or another thread has ended
 //                        the session meanwhile
 //   INVALID_ARGUMENT     arguments that can't be sent or don't fit, or a result that is no R
 //   NOT_FOUND            there is no such target
@@ -145,8 +145,8 @@ class Session {
 
   // Asks the worker to go, waits at most `grace` for it to finish what it runs, and kills it then
   // (DEADLINE_EXCEEDED). UNAVAILABLE, DATA_LOSS: it is lost before that, as in a call. Calls that
-  // are waiting get their answers, or an error at the end of the grace. Afterwards calls fail, until
-  // Restart.
+  // are waiting get their answers, or an error at the end of the grace. Afterwards calls fail,
+  // until Restart.
   absl::Status Shutdown(absl::Duration grace);
 
   // Ends the worker, if one runs, and starts a new one; with another environment, if one is given.
@@ -194,8 +194,8 @@ class Session {
   // with what may have been meant). See describe.h.
   std::string Describe() const;
   absl::StatusOr<std::string> Describe(absl::string_view name) const;
-  // The functions of `module` or `module::Class` under their short names: include proxy.h. NOT_FOUND
-  // with what may have been meant.
+  // The functions of `module` or `module::Class` under their short names: include proxy.h.
+  // NOT_FOUND with what may have been meant.
   absl::StatusOr<Proxy> Module(absl::string_view scope);
   // Whether the worker works, waits, or is stuck: from what it shows, without asking it.
   WorkerHealth health() const;

@@ -1,5 +1,5 @@
-// SessionCore: what a Session is, behind its templates: one pool, one worker after another, and what
-// happens when one is lost.
+// SessionCore: what a Session is, behind its templates: one pool, one worker after another, and
+// what happens when one is lost.
 
 #ifndef SLABPIPE_SESSION_SESSION_CORE_H_
 #define SLABPIPE_SESSION_SESSION_CORE_H_
@@ -62,8 +62,8 @@ class SessionCore : public std::enable_shared_from_this<SessionCore> {
   absl::Status Enter(const Environment& environment);
   absl::Status Leave();
 
-  // Whether this object can neither be used nor destroyed any more: what it would do, it would do to
-  // others.
+  // Whether this object can neither be used nor destroyed any more: what it would do, it would do
+  // to others.
   bool is_lost() const { return fork_watch_.in_forked_child() || abandoned_; }
   // FAILED_PRECONDITION in a process that was forked from the session's.
   absl::Status CheckProcess() const;

@@ -23,8 +23,8 @@ namespace slabpipe {
 // as one.
 size_t EditDistance(absl::string_view a, absl::string_view b, size_t bound);
 
-// The names that are near to `wanted`, nearest first, at most `most`, none of them much further than
-// the first. None for a name of more than 64 bytes.
+// The names that are near to `wanted`, nearest first, at most `most`, none of them much further
+// than the first. None for a name of more than 64 bytes.
 std::vector<std::string> SuggestNames(absl::string_view wanted,
                                       absl::Span<const absl::string_view> names, size_t most = 3);
 

@@ -20,8 +20,8 @@
 namespace slabpipe {
 
 // The stack where this thread threw the exception, innermost frame first, as function names (or
-// addresses where there is no name; see absl::InitializeSymbolizer), at most so many. Empty if it is
-// not known: another thread threw it, or this one has done so 32 throws ago, or before
+// addresses where there is no name; see absl::InitializeSymbolizer), at most so many. Empty if it
+// is not known: another thread threw it, or this one has done so 32 throws ago, or before
 // ClearThrowTrace.
 std::vector<std::string> ThrowTraceOf(const std::exception_ptr& exception, size_t max_frames = 48);
 // That of this thread's last throw, whatever became of it.

@@ -9,10 +9,10 @@
 //   }
 //
 // Functions run one after the other, on the thread that called Serve, unless ServeOptions asks for
-// more threads. One that takes long has a CallContext& among its parameters (call_context.h), through
-// which it learns that nobody waits any more, and tells how far it is. What a function throws, or
-// returns as a status, goes to its caller, and the worker goes on. A worker ends when main asks it
-// to, or when main is gone, however it went.
+// more threads. One that takes long has a CallContext& among its parameters (call_context.h),
+// through which it learns that nobody waits any more, and tells how far it is. What a function
+// throws, or returns as a status, goes to its caller, and the worker goes on. A worker ends when
+// main asks it to, or when main is gone, however it went.
 //
 // What it prints reaches main's log; it can't disturb the protocol.
 

@@ -27,8 +27,8 @@ struct Signalled {
 };
 // It did not answer in time, and slabpipe killed it.
 struct TimedOut {
-  // What it was at: "handshake" (from its start on), "running 'x.y'" (past a deadline that kills, or
-  // without a sign of life), "shutdown"; or "heartbeat": it was stopped, or starved.
+  // What it was at: "handshake" (from its start on), "running 'x.y'" (past a deadline that kills,
+  // or without a sign of life), "shutdown"; or "heartbeat": it was stopped, or starved.
   std::string phase;
   friend bool operator==(const TimedOut&, const TimedOut&) = default;
 };

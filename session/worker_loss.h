@@ -9,8 +9,8 @@
 //
 // It comes with the statuses UNAVAILABLE, DATA_LOSS, DEADLINE_EXCEEDED, ... of calls, pings and
 // starts that lost their worker, and with no others: a function of the worker's that returns
-// UNAVAILABLE has none (it has a RemoteError, remote_error.h). Copies of a status share it. A status
-// that is taken apart and put together again, from its code and message, loses it.
+// UNAVAILABLE has none (it has a RemoteError, remote_error.h). Copies of a status share it. A
+// status that is taken apart and put together again, from its code and message, loses it.
 
 #ifndef SLABPIPE_SESSION_WORKER_LOSS_H_
 #define SLABPIPE_SESSION_WORKER_LOSS_H_

@@ -37,17 +37,17 @@
 
 namespace slabpipe {
 
-// Wire structure: how a worker fares, written by a thread of its own that watches those which serve.
-// Times are CLOCK_MONOTONIC, in nanoseconds. Relaxed, but for `request`: each value is a fact
-// of its own.
+// Wire structure: how a worker fares, written by a thread of its own that watches those which
+// serve. Times are CLOCK_MONOTONIC, in nanoseconds. Relaxed, but for `request`: each value is a
+// fact of its own.
 struct Vitals {
   std::atomic<int64_t> heartbeat = 0;  // the watching thread's last look; 0: none yet
-  std::atomic<int64_t> active = 0;    // when it last saw the process work, or its function speak up
-  std::atomic<int64_t> cpu = 0;       // processor time of the whole process
+  std::atomic<int64_t> active = 0;  // when it last saw the process work, or its function speak up
+  std::atomic<int64_t> cpu = 0;     // processor time of the whole process
   // The id of the request that has run longest; 0: none runs. Release, the last to be written: the
   // times are its own.
   std::atomic<uint64_t> request = 0;
-  std::atomic<int64_t> since = 0;     // when the watching thread first saw that one
+  std::atomic<int64_t> since = 0;  // when the watching thread first saw that one
 };
 
 // Wire structure: the head of a control block. Native byte order: both sides are one machine.

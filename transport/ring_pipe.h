@@ -91,8 +91,8 @@ class RingPipe : public MessagePipe {
   // the set-up is complete, before anything else is sent or received.
   void AttachLeaseLogs(ShmPool& pool) const;
 
-  // How this side fares, to be written; how the peer says it does. Null without a ring; valid as long
-  // as the pipe.
+  // How this side fares, to be written; how the peer says it does. Null without a ring; valid as
+  // long as the pipe.
   Vitals* own_vitals() const;
   const Vitals* peer_vitals() const;
 

@@ -44,8 +44,8 @@ struct SamplerOptions {
   int64_t draws = 1000;   // kept, for each chain; at least 1
   int64_t warmup = 1000;  // made before those and thrown away, for each chain; at least 0
   uint64_t seed = 0;      // any value
-  // Is told now and then how many of the draws that are kept, of all chains, are made; false: no more
-  // are wanted.
+  // Is told now and then how many of the draws that are kept, of all chains, are made; false: no
+  // more are wanted.
   std::function<bool(int64_t done, int64_t total)> progress = nullptr;
 };
 

@@ -113,7 +113,8 @@ void StartWorker(const std::string& worker) {
   Print(absl::StrCat(worker_process->pid()));
 }
 
-// True if the session goes on. Garbage fills up a message of which `missing` bytes are not sent yet.
+// True if the session goes on. Garbage fills up a message of which `missing` bytes are not sent
+// yet.
 bool Struck(size_t missing = 0) {
   Print(absl::StrCat("struck ", NowUs()));
   Strike(fault, [&] { SendBytes(std::string(missing + 1000, '?')); });

@@ -1,13 +1,13 @@
-// Load: threads that call a session's worker all the time, in every way: one call at a time, several
-// in flight, streams, with small values and with arrays; and check what comes back.
+// Load: threads that call a session's worker all the time, in every way: one call at a time,
+// several in flight, streams, with small values and with arrays; and check what comes back.
 //
 //   Load load(session, {.threads = 4, .seed = 1, .first_token = 1000});
 //   ...                        // workers are killed meanwhile
 //   load.Stop();
 //   LoadReport report = load.report();
 //
-// A call may give the right answer, or an error that tells of a lost worker. Anything else is wrong,
-// and so is one that does not come back in time.
+// A call may give the right answer, or an error that tells of a lost worker. Anything else is
+// wrong, and so is one that does not come back in time.
 
 #ifndef SLABPIPE_TESTS_TORTURE_LOAD_H_
 #define SLABPIPE_TESTS_TORTURE_LOAD_H_

@@ -1,8 +1,9 @@
 // A main program under load, which kills its own workers at random instants: in calls, between
 // calls, while they start.
 //
-// Prints "killed" and how many when that is done, and there is a worker again. Then, told to "linger", it goes on under load until it is
-// killed; told to "finish", it stops, looks for what has been left behind, and prints
+// Prints "killed" and how many when that is done, and there is a worker again. Then, told to
+// "linger", it goes on under load until it is killed; told to "finish", it stops, looks for what
+// has been left behind, and prints
 //   calls N answers N errors N wrong N unanswered N leaks N
 //
 // A call that takes very long ends the program with a message and, if gdb is there, with the stacks

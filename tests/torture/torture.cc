@@ -9,8 +9,8 @@
 //
 //   kills N hangs H leaks L unanswered U doubled D
 //
-// hangs: mains that did not go on. leaks: processes that outlived their main, and kinds of things of
-// which a main has more in the end. unanswered: calls that did not return. doubled: calls that a
+// hangs: mains that did not go on. leaks: processes that outlived their main, and kinds of things
+// of which a main has more in the end. unanswered: calls that did not return. doubled: calls that a
 // worker has run more than once. Exits with 0 if all of them are 0 and all answers were right.
 
 #include <fcntl.h>
