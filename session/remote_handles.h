@@ -2,7 +2,7 @@
 //
 //   auto handles = RemoteHandles::Create(worker_pid);
 //   channel.UseHandles(handles);
-// ...                       // handles come with answers; the last copy of one may go on any thread
+//   ...                      // handles come with answers; the last copy may go on any thread
 //   handles->End();           // the worker is gone: all of them are stale
 //
 // What has been dropped is released with the next message to the worker. If many pile up and no

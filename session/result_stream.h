@@ -1,7 +1,6 @@
 // ResultStream: the results of a function that yields many, while they come.
 //
-// ResultStream<NdArray<const double>> draws = session->Stream<NdArray<const double>>("mcmc.draws",
-// 1000);
+//   auto draws = session->Stream<NdArray<const double>>("mcmc.draws", 1000);
 //   while (draws.Next()) Use(draws.value());
 //   if (!draws.status().ok()) ...                         // it ended early: why
 //

@@ -18,8 +18,8 @@
 //   DEADLINE_EXCEEDED    no answer in time; the worker was told, and CallOptions::on_deadline says
 //                        what became of it. (If it was the grace of a Shutdown that ended, the
 //                        worker is gone)
-// CANCELLED            by CallOptions::cancellation or Future::Cancel; or another thread has ended
-//                        the session meanwhile
+//   CANCELLED            by CallOptions::cancellation or Future::Cancel, or another thread has
+//                        ended the session meanwhile
 //   INVALID_ARGUMENT     arguments that can't be sent or don't fit, or a result that is no R
 //   NOT_FOUND            there is no such target
 //   FAILED_PRECONDITION  there is no worker (any more), or one side lacks a codec

@@ -1,7 +1,7 @@
 // Names of types and looks of values, for people: in signatures, descriptions and errors.
 //
 //   ReadableTypeName<NdArray<const double>>()                        "array of float64"
-// ReadableTypeName<std::map<std::string, std::vector<int>>>()      "map of text to array of int32"
+//   ReadableTypeName<std::map<std::string, std::vector<int>>>()    "map of text to array of int32"
 //   ReadableTypeName<Table>()                                        "Table"
 //   DescribeObject(object)                                           text "four"
 //
