@@ -1,11 +1,9 @@
 #include "slabpipe/session/environment_store.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -23,6 +21,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "slabpipe/tests/testing/child_process.h"
+#include "slabpipe/tests/testing/small_disk.h"
 #include "slabpipe/tests/testing/status_matchers.h"
 #include "slabpipe/tests/testing/watchdog.h"
 
@@ -277,21 +276,9 @@ TEST_F(EnvironmentStoreTest, AFileThatBecomesTooLargeLeavesTheOldOne) {
   EXPECT_THAT(Entries(), ElementsAre("filled.json"));
 }
 
-// A small file system of this process's own at `folder`. False if the system has none for it.
-bool MountSmallDisk(const std::string& folder) {
-  const uid_t user = ::getuid();
-  const gid_t group = ::getgid();
-  std::filesystem::create_directories(folder);
-  if (::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return false;
-  std::ofstream("/proc/self/setgroups") << "deny";
-  std::ofstream("/proc/self/uid_map") << user << " " << user << " 1";
-  std::ofstream("/proc/self/gid_map") << group << " " << group << " 1";
-  return ::mount("none", folder.c_str(), "tmpfs", 0, "size=64k") == 0;
-}
-
 TEST_F(EnvironmentStoreTest, AFullDiskLeavesTheOldFile) {
   tests::ChildProcess child([&] {
-    if (!MountSmallDisk(store_.folders().environments)) {
+    if (!tests::MountSmallDisk(store_.folders().environments)) {
       ::fprintf(stderr, "no mount of its own: %s\n", ::strerror(errno));
       return kCanNot;
     }

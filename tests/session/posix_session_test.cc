@@ -1,8 +1,12 @@
 // Sessions whose segments have names in /dev/shm.
 
+#include <errno.h>
 #include <signal.h>
+#include <string.h>
 #include <unistd.h>
 
+#include <cstdio>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -14,13 +18,16 @@
 #include "slabpipe/codec/ndarray.h"
 #include "slabpipe/session/session.h"
 #include "slabpipe/tests/session/session_testing.h"
+#include "slabpipe/tests/testing/child_process.h"
 #include "slabpipe/tests/testing/process_state.h"
+#include "slabpipe/tests/testing/small_disk.h"
 #include "slabpipe/tests/testing/status_matchers.h"
 #include "slabpipe/transport/posix_segment.h"
 
 namespace slabpipe::tests {
 namespace {
 
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
@@ -110,6 +117,56 @@ TEST_F(PosixSessionTest, I4ASteadyLoadHasASteadyCost) {
   EXPECT_EQ(Entries().size(), entries);
   EXPECT_EQ(OpenDescriptors(), descriptors);
   EXPECT_EQ(OpenDescriptorsOf(session.worker_pid()), theirs);
+}
+
+// No byte is left in /dev/shm, before or after a session's start.
+
+class FullDevShmTest : public PosixSessionTest {
+ protected:
+  // Runs `body` in a child that has a /dev/shm of its own, of 64 KiB.
+  void WithSmallDevShm(const std::function<void()>& body) {
+    constexpr int kCanNot = 77;
+    ChildProcess child([&] {
+      if (!MountSmallDisk("/dev/shm")) {
+        std::fprintf(stderr, "no mount of its own: %s\n", ::strerror(errno));
+        return kCanNot;
+      }
+      body();
+      return HasFailure() ? 1 : 0;
+    });
+    const int end = child.Wait();
+    if (end == kCanNot) GTEST_SKIP() << "this system lets no user mount a small disk of its own";
+    EXPECT_EQ(end, 0);
+  }
+};
+
+TEST_F(FullDevShmTest, I8WhatNeedsMemoryThereIsAStatusAndTheRestGoesOn) {
+  WithSmallDevShm([&] {
+    Session session = Start();
+    FillUp("/dev/shm");
+    const auto is_full =
+        StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("the size of /dev/shm"));
+    EXPECT_THAT(session.NewArray<double>({1000}), is_full);
+    EXPECT_THAT(session.Call("arrays.sum", Counting(1000)), is_full);
+    EXPECT_THAT(session.Call("arrays.make", 1000, true), is_full) << "the worker's";
+    EXPECT_THAT(session.Call("arrays.make", 1000, false), is_full);
+    EXPECT_THAT(session.Call<int>("echo.integer", 7), IsOkAndHolds(7));
+    EXPECT_THAT(session.Restart(), IsOk());
+    EXPECT_THAT(session.Call<int>("echo.integer", 8), IsOkAndHolds(8));
+    ASSERT_EQ(::unlink("/dev/shm/full"), 0);
+    EXPECT_THAT(session.Call<int>("echo.integer", 9), IsOkAndHolds(9));
+  });
+}
+
+TEST_F(FullDevShmTest, SegmentsWithoutNamesDoNotNeedIt) {
+  WithSmallDevShm([&] {
+    FillUp("/dev/shm");
+    Session session = StartGood();
+    EXPECT_THAT(session.Call<double>("arrays.sum", Counting(100'000)),
+                IsOkAndHolds(SumOfCounting(100'000)));
+    EXPECT_THAT(session.Call("arrays.make", 100'000, true), IsOk());
+    EXPECT_THAT(session.NewArray<double>({100'000}), IsOk());
+  });
 }
 
 }  // namespace
