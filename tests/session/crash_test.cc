@@ -22,6 +22,7 @@
 #include "slabpipe/tests/testing/process_state.h"
 #include "slabpipe/tests/testing/sanitizers.h"
 #include "slabpipe/tests/testing/status_matchers.h"
+#include "slabpipe/tests/workers/values.h"
 
 namespace slabpipe::tests {
 namespace {
@@ -117,6 +118,39 @@ INSTANTIATE_TEST_SUITE_P(
       for (char& c : name) c = c == ' ' ? '_' : c;
       return name;
     });
+
+// While it takes the arguments apart, before the function is called: the request has been read, so
+// nobody knows what the codec has done.
+TEST_F(CrashTest, ACrashWhileItDecodesIsOneOfTheCall) {
+  Session session = StartGood();
+  const absl::Status status = session.Call("arrays.sum", Counting(1000), Bomb());
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kUnavailable, HasSubstr("arrays.sum")));
+  const std::optional<WorkerLoss> loss = GetWorkerLoss(status);
+  ASSERT_TRUE(loss.has_value()) << status;
+  ExpectSignalled(loss->end, SIGABRT);
+  EXPECT_EQ(loss->target, "arrays.sum");
+  EXPECT_TRUE(loss->may_have_run);
+  EXPECT_TRUE(loss->recovered);
+  EXPECT_EQ(session.Call<double>("arrays.sum", Counting(1000)).value(), SumOfCounting(1000));
+  EXPECT_EQ(session.stats().restarts, 1u);
+}
+
+// Those that wait behind it are lost as well, each once; the one before it has its answer.
+TEST_F(CrashTest, ACrashWhileItDecodesEndsTheCallsBehindIt) {
+  Session session = StartGood();
+  Gate gate;
+  const Future<> running = session.Submit("time.wait_for", gate.path());
+  gate.AwaitArrival();
+  const Future<> bomb = session.Submit("echo.object", Bomb());
+  const Future<> behind = session.Submit("echo.integer", 1);
+  gate.Open();
+  EXPECT_THAT(running.Get(), IsOk());
+  for (const Future<>& lost : {bomb, behind}) {
+    EXPECT_THAT(lost.Get(), StatusIs(absl::StatusCode::kUnavailable));
+  }
+  EXPECT_THAT(session.Call("arguments.none"), IsOk());
+  EXPECT_EQ(session.stats().restarts, 1u);
+}
 
 struct Place {
   std::string how;

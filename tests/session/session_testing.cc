@@ -79,6 +79,7 @@ SessionTest::~SessionTest() { EXPECT_THAT(Children(), ::testing::IsEmpty()); }
 SessionOptions SessionTest::GoodOptions() {
   auto codecs = std::make_shared<CodecRegistry>(BuiltInCodecs());
   EXPECT_TRUE(codecs->Add(std::make_unique<CloudCodec>()).ok());
+  EXPECT_TRUE(codecs->Add(std::make_unique<BombCodec>()).ok());
   return {.program = kGoodWorker,
           .start_timeout = absl::Seconds(60),
           .log_sink = log.sink(),

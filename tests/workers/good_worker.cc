@@ -331,6 +331,7 @@ int64_t Counter() {
 
 void RegisterAll(Worker& worker) {
   worker.codecs().AddFirst(std::make_unique<CloudCodec>()).IgnoreError();
+  worker.codecs().AddFirst(std::make_unique<BombCodec>()).IgnoreError();
 
   worker.Register("echo.value", [](const Value& x) { return x; }, "Any small value.", {"x"});
   worker.Register("echo.flag", [](bool x) { return x; });

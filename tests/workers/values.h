@@ -1,8 +1,10 @@
-// Types that the tests of the session layer send to and fro: a record, and a struct with a codec of
-// its own. Both sides include this.
+// Types that the tests of the session layer send to and fro: a record, and structs with codecs of
+// their own. Both sides include this.
 
 #ifndef SLABPIPE_TESTS_WORKERS_VALUES_H_
 #define SLABPIPE_TESTS_WORKERS_VALUES_H_
+
+#include <stdlib.h>
 
 #include <memory>
 #include <optional>
@@ -54,6 +56,19 @@ class CloudCodec : public CodecFor<Cloud> {
     if (!points.ok()) return points.status();
     return Cloud{.sensor = *sensor, .points = *points};
   }
+};
+
+// A process that decodes it dies of it.
+struct Bomb {};
+
+class BombCodec : public CodecFor<Bomb> {
+ public:
+  absl::string_view name() const override { return "tests.bomb"; }
+  absl::Status Prepare(const Bomb&, Sizer&) const override { return absl::OkStatus(); }
+  absl::Status Encode(const Bomb&, Encoder& encoder) const override {
+    return encoder.SetMetadata("tick");
+  }
+  absl::StatusOr<Bomb> Decode(Decoder&) const override { ::abort(); }
 };
 
 }  // namespace slabpipe::tests
