@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 #include <optional>
 #include <string>
 #include <utility>
@@ -329,6 +330,29 @@ TEST_F(ChildProcessTest, TellsHowItEnded) {
     EXPECT_THAT(Start({"signal", absl::StrCat(signal)}).Wait(Deadline::Never()),
                 Optional(WorkerEnd(Signalled{.signal = signal})));
   }
+}
+
+TEST_F(ChildProcessTest, TellsWhetherThereIsACoreDump) {
+  rlimit limit;
+  ASSERT_EQ(::getrlimit(RLIMIT_CORE, &limit), 0);
+  std::string pattern;
+  std::getline(std::ifstream("/proc/sys/kernel/core_pattern"), pattern);
+  if (tests::kSanitized || limit.rlim_max == 0 || pattern.empty() || pattern[0] == '|') {
+    GTEST_SKIP() << "this system, or a sanitizer, writes none";
+  }
+  const std::string folder = ::testing::TempDir() + "/dumps";
+  std::filesystem::create_directories(folder);
+  EXPECT_TRUE(tests::PassesInChild([&] {
+    for (const bool dumps : {true, false}) {
+      limit.rlim_cur = dumps ? limit.rlim_max : 0;
+      ASSERT_EQ(::setrlimit(RLIMIT_CORE, &limit), 0);
+      ChildProcess child =
+          Start({"signal", absl::StrCat(SIGABRT)}, {.path = "", .working_directory = folder});
+      EXPECT_THAT(child.Wait(Deadline::Never()),
+                  Optional(WorkerEnd(Signalled{.signal = SIGABRT, .core_dumped = dumps})));
+    }
+  }));
+  std::filesystem::remove_all(folder);
 }
 
 TEST_F(ChildProcessTest, WaitEndsAtItsDeadline) {
