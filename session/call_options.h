@@ -6,6 +6,8 @@
 //                                      .on_deadline = OnDeadline::kKill,
 //                                      .progress = ProgressBar("fitting")},
 //                                     "bayes.fit", table);
+//
+// A plain value.
 
 #ifndef SLABPIPE_SESSION_CALL_OPTIONS_H_
 #define SLABPIPE_SESSION_CALL_OPTIONS_H_
@@ -60,7 +62,8 @@ struct CallOptions {
   // dropped.
   ProgressCallback progress = nullptr;
   // Running it twice does no harm: Call repeats it, up to twice, if the worker is lost with it and
-  // a new one is running. (One that the lost worker had not begun is repeated in any case.)
+  // a new one is running. (One that the lost worker had certainly not begun is repeated in any
+  // case.)
   bool idempotent = false;
   // Stream: how many results may be on their way that the caller has not looked at. At least 1.
   uint32_t window = 16;

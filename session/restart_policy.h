@@ -1,4 +1,10 @@
 // RestartPolicy: whether, and when, a worker that was lost is followed by another.
+//
+//   SessionOptions options = {.program = "stats_worker", .restart = RestartPolicy::Never()};
+//   options.restart = {.most_restarts = 5, .window = absl::Minutes(10)};     // up to a rate
+//   options.restart = {.first_delay = absl::Seconds(1)};                     // with back-off
+//
+// A plain value.
 
 #ifndef SLABPIPE_SESSION_RESTART_POLICY_H_
 #define SLABPIPE_SESSION_RESTART_POLICY_H_
@@ -13,7 +19,8 @@
 namespace slabpipe {
 
 // A worker is started again by the call that lost it, if its deadline allows, otherwise by the next
-// one. A call is never repeated on account of this: see CallOptions::idempotent.
+// one. A call that the lost one may have begun is not repeated on account of this: see
+// CallOptions::idempotent.
 struct RestartPolicy {
   // At most so many restarts in any `window`. After that calls fail, until Session::Restart.
   int most_restarts = 20;

@@ -22,7 +22,8 @@
 //                        ended the session meanwhile
 //   INVALID_ARGUMENT     arguments that can't be sent or don't fit, or a result that is no R
 //   NOT_FOUND            there is no such target
-//   FAILED_PRECONDITION  there is no worker (any more), or one side lacks a codec
+//   FAILED_PRECONDITION  there is no worker (any more); one side lacks a codec; a handle is stale;
+//                        this process is a fork of the session's, which alone can use it
 //   RESOURCE_EXHAUSTED   no memory, no descriptors; the message names the limit
 // A call that loses its worker also starts the new one, as far as its deadline and
 // SessionOptions::restart allow; otherwise the next call does.
@@ -88,10 +89,11 @@ class Session {
 
   // Calls a function of the worker's. Arguments are anything that a codec accepts, and Named(name,
   // value) after the positional ones; arrays that lie in shared memory are not copied. R is what
-  // the result is to be taken as:
-  //   R that keeps its bytes by itself (numbers, texts, Value, NdArray, Dataset, ...)   StatusOr<R>
-  //   any other R (a codec of your own) StatusOr<Leased<R>> Object (any result, to be looked at)
-  //   StatusOr<Object> void (the result is dropped) Status
+  // the result is to be taken as, and says what Call returns:
+  //   numbers, texts, Value, NdArray, Dataset, ...: they keep their bytes   StatusOr<R>
+  //   any other R, by a codec of your own                                   StatusOr<Leased<R>>
+  //   Object: any result, to be looked at                                   StatusOr<Object>
+  //   void: the result is dropped                                           Status
   template <typename R = void, typename... Args>
   auto Call(absl::string_view target, const Args&... arguments) {
     return Call<R>(CallOptions(), target, arguments...);

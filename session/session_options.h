@@ -1,4 +1,13 @@
 // SessionOptions: the worker, and how the session deals with it. SessionStats: what has happened.
+//
+//   absl::StatusOr<Session> session =
+//       Session::Start({.program = "stats_worker",
+//                       .arguments = {"--quiet"},
+//                       .limits = {.memory_bytes = uint64_t{8} << 30},
+//                       .call_timeout = absl::Minutes(10),
+//                       .restart = RestartPolicy::Once()});
+//
+// Plain values.
 
 #ifndef SLABPIPE_SESSION_SESSION_OPTIONS_H_
 #define SLABPIPE_SESSION_SESSION_OPTIONS_H_
@@ -46,7 +55,8 @@ struct SessionOptions {
   // How long the destructor lets the worker finish what it runs.
   absl::Duration shutdown_grace = absl::Seconds(5);
   // Whether, and when, a worker that was lost is followed by another. The call that lost it fails
-  // either way, unless it may be repeated (CallOptions::idempotent).
+  // either way, unless the worker had not begun it, or it may be repeated
+  // (CallOptions::idempotent).
   RestartPolicy restart = {};
   // A worker that gives no sign of life for this long while a call waits for it is killed: it is
   // stopped, or its function neither uses processor time, nor reports, nor asks whether it is

@@ -1,9 +1,9 @@
 // Names of types and looks of values, for people: in signatures, descriptions and errors.
 //
-//   ReadableTypeName<NdArray<const double>>()                        "array of float64"
+//   ReadableTypeName<NdArray<const double>>()                      "array of float64"
 //   ReadableTypeName<std::map<std::string, std::vector<int>>>()    "map of text to array of int32"
-//   ReadableTypeName<Table>()                                        "Table"
-//   DescribeObject(object)                                           text "four"
+//   ReadableTypeName<Table>()                                      "Table"
+//   DescribeObject(object)                                         text "four"
 //
 // A type of your own has its C++ name. Give it another one where that is noise:
 //

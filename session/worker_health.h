@@ -1,4 +1,11 @@
 // WorkerHealth: whether a worker works, waits, or is stuck.
+//
+//   const WorkerHealth health = session.health();              // asks nobody, from any thread
+//   if (health.state == WorkerHealth::State::kBlocked && health.inactive > absl::Minutes(1)) {
+//     std::cerr << health.target << " has run for " << health.running << "\n";
+//   }
+//
+// A plain value. To have a worker that is stuck ended: SessionOptions::hang_timeout.
 
 #ifndef SLABPIPE_SESSION_WORKER_HEALTH_H_
 #define SLABPIPE_SESSION_WORKER_HEALTH_H_
