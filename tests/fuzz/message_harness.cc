@@ -8,12 +8,14 @@
 #include <utility>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "slabpipe/codec/message_codec.h"
 #include "slabpipe/codec/text_width.h"
 #include "slabpipe/schemas/session.capnp.h"
 #include "slabpipe/session/describe.h"
 #include "slabpipe/session/error_wire.h"
 #include "slabpipe/session/handshake.h"
+#include "slabpipe/session/progress_bar.h"
 #include "slabpipe/session/remote_error.h"
 #include "slabpipe/session/remote_handles.h"
 #include "slabpipe/tests/fuzz/check.h"
@@ -78,6 +80,7 @@ class MessageHarness::Connection {
   absl::Status ReadContent(schemas::Message::Reader root, MessageDecoder& decoder);
   absl::Status ReadArguments(schemas::Request::Reader request, MessageDecoder& decoder);
   absl::Status ReadResponse(schemas::Response::Reader response, MessageDecoder& decoder);
+  static void ReadEvent(schemas::Event::Reader event);
   absl::Status ReadPayload(schemas::Payload::Reader payload, MessageDecoder& decoder);
   void SendBack();
 
@@ -138,9 +141,9 @@ absl::Status MessageHarness::Connection::ReadContent(schemas::Message::Reader ro
   if (root.isRequest()) return ReadArguments(root.getRequest(), decoder);
   if (root.isResponse()) return ReadResponse(root.getResponse(), decoder);
   if (root.isHello()) return ReadHello(root).status();
+  if (root.isItem()) return ReadPayload(root.getItem().getValue(), decoder);
   if (root.isEvent()) {
-    const auto text = root.getEvent().getLog().getText();
-    FUZZ_CHECK(text.cStr()[text.size()] == '\0', "a text without an end");
+    ReadEvent(root.getEvent());
     return absl::OkStatus();
   }
   if (!root.isWelcome()) return absl::OkStatus();
@@ -173,6 +176,19 @@ absl::Status MessageHarness::Connection::ReadResponse(schemas::Response::Reader 
   const absl::Status error = ToStatus(ReadError(response.getError()), "fuzz.target");
   FUZZ_CHECK(!error.ok() && !error.message().empty(), "an error that says nothing");
   return absl::OkStatus();
+}
+
+void MessageHarness::Connection::ReadEvent(schemas::Event::Reader event) {
+  const bool progresses = event.isProgress();
+  if (!progresses && !event.isLog()) return;
+  const auto text = progresses ? event.getProgress().getText() : event.getLog().getText();
+  FUZZ_CHECK(text.cStr()[text.size()] == '\0', "a text without an end");
+  if (!progresses) return;
+  const Progress progress = {.done = event.getProgress().getDone(),
+                             .total = event.getProgress().getTotal(),
+                             .text = std::string(text.cStr(), text.size())};
+  const std::string line = ProgressLine("fuzz", progress, absl::Seconds(1), 80);
+  FUZZ_CHECK(line == SafeLine(line), "a control character");
 }
 
 absl::Status MessageHarness::Connection::ReadPayload(schemas::Payload::Reader payload,

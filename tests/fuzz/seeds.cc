@@ -317,16 +317,21 @@ void Announce(schemas::Message::Builder root, uint32_t slot) {
 }
 
 // An array of `bytes` from the start of the first segment of the message.
-void AskWithArray(schemas::Message::Builder root, uint64_t bytes) {
+void PutArray(schemas::Message::Builder root, schemas::Payload::Builder payload, uint64_t bytes) {
   auto ref = root.getMemory().initRefs(1)[0];
   ref.setSize(bytes);
   ref.setContentSize(bytes);
   root.initCodecs(1).set(0, "ndarray");
-  auto payload = root.initRequest().initArguments(1)[0].initPayload();
   payload.setRefCount(1);
   auto array = payload.getMetadata().initAs<schemas::NdArray>();
   array.setElementType(schemas::ElementType::UINT8);
   array.setLayout(schemas::NdArray::Layout::VECTOR);
+}
+void AskWithArray(schemas::Message::Builder root, uint64_t bytes) {
+  PutArray(root, root.initRequest().initArguments(1)[0].initPayload(), bytes);
+}
+void YieldArray(schemas::Message::Builder root, uint64_t bytes) {
+  PutArray(root, root.initItem().initValue(), bytes);
 }
 
 void Use(schemas::Message::Builder root, uint64_t generation, bool echo) {
@@ -389,6 +394,23 @@ void AddProtocol(SeedWriter& writer) {
                      }});
   writer.AddMessages("events", {[](auto root) { root.initEvent().initLog().setText("a line"); },
                                 [](auto root) { root.setPing(7); }});
+  writer.AddMessages("stream", {[](auto root) {
+                                  Announce(root, 0);
+                                  YieldArray(root, 100);
+                                },
+                                [](auto root) {
+                                  auto credit = root.initCredit();
+                                  credit.setId(1);
+                                  credit.setItems(16);
+                                },
+                                [](auto root) {
+                                  auto progress = root.initEvent().initProgress();
+                                  progress.setId(1);
+                                  progress.setDone(420);
+                                  progress.setTotal(1000);
+                                  progress.setText("chain 2");
+                                },
+                                [](auto root) { root.initCancel().setOverdue(true); }});
 }
 
 }  // namespace
