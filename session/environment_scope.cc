@@ -21,7 +21,7 @@ EnvironmentScope& EnvironmentScope::operator=(EnvironmentScope&& other) noexcept
 
 EnvironmentScope::~EnvironmentScope() {
   const std::shared_ptr<SessionCore> core = core_.lock();
-  if (core == nullptr) return;
+  if (core == nullptr || !core->CheckProcess().ok()) return;  // in a copy: it is the other's
   absl::Status left = Leave();
   if (left.ok()) return;
   core->Log({.source = LogRecord::Source::kLog,

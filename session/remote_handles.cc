@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "slabpipe/codec/codec_limits.h"
+#include "slabpipe/transport/fork_watch.h"
 
 namespace slabpipe {
 
@@ -14,7 +15,10 @@ class RemoteHandles::Object final : public internal::HandleState {
   Object(std::shared_ptr<RemoteHandles> owner, uint64_t number, absl::string_view type_name,
          absl::string_view text)
       : HandleState(type_name, text), owner_(std::move(owner)), number_(number) {}
-  ~Object() override { owner_->Dropped(*this); }
+  // In a copy of this process the object is the other's still.
+  ~Object() override {
+    if (!fork_watch_.in_forked_child()) owner_->Dropped(*this);
+  }
 
   absl::Status status() const override {
     if (!owner_->ended_) return absl::OkStatus();
@@ -30,6 +34,7 @@ class RemoteHandles::Object final : public internal::HandleState {
  private:
   const std::shared_ptr<RemoteHandles> owner_;
   const uint64_t number_;
+  const ForkWatch fork_watch_;
 };
 
 std::shared_ptr<RemoteHandles> RemoteHandles::Create(pid_t worker, std::function<void()> on_pile) {

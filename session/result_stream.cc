@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "slabpipe/transport/fork_watch.h"
+
 namespace slabpipe {
 namespace {
 
@@ -26,6 +28,7 @@ struct ObjectStream::State {
   const Settle settle;
   Waiter waiter;
   CallInProgress call;
+  const ForkWatch fork_watch;
   uint32_t looked_at = 0;  // results for which the worker has no new credit yet
 };
 
@@ -53,6 +56,10 @@ ObjectStream::~ObjectStream() { Stop(); }
 
 void ObjectStream::Stop() {
   if (state_ == nullptr) return;
+  if (state_->fork_watch.in_forked_child()) {
+    state_.release();  // the other process reads on; nothing of it can be used here
+    return;
+  }
   Connection& connection = *state_->connection;
   connection.router().Abandon(state_->call.reply());
   if (connection.over().ok()) {

@@ -26,12 +26,12 @@
 #include "slabpipe/session/call_options.h"
 #include "slabpipe/session/connection.h"
 #include "slabpipe/session/environment.h"
-#include "slabpipe/session/fork_watch.h"
 #include "slabpipe/session/log_queue.h"
 #include "slabpipe/session/restart_policy.h"
 #include "slabpipe/session/result_stream.h"
 #include "slabpipe/session/session_options.h"
 #include "slabpipe/session/worker_end.h"
+#include "slabpipe/transport/fork_watch.h"
 #include "slabpipe/transport/shm_pool.h"
 
 namespace slabpipe {

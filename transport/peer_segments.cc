@@ -4,6 +4,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "slabpipe/transport/fork_watch.h"
 
 namespace slabpipe {
 
@@ -11,13 +12,18 @@ class PeerSegments::ReaderLease : public Lease {
  public:
   ReaderLease(std::shared_ptr<PeerSegments> home, const Entry& entry, uint32_t slot)
       : Lease(entry.segment, slot, entry.generation, home.get()), home_(std::move(home)) {}
-  ~ReaderLease() override { home_->LeaseDied(*this); }
+  // In a copy of this process it is the other's still, and its log, in shared memory, is not
+  // this one's to write.
+  ~ReaderLease() override {
+    if (!fork_watch_.in_forked_child()) home_->LeaseDied(*this);
+  }
 
   // How many grants end with this lease. Guarded by the home's mutex.
   uint32_t grants = 0;
 
  private:
   const std::shared_ptr<PeerSegments> home_;
+  const ForkWatch fork_watch_;
 };
 
 std::shared_ptr<PeerSegments> PeerSegments::Create(PeerSegmentsOptions options,

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <mutex>
@@ -164,6 +165,65 @@ TEST_F(ApplicationTest, AForkedChildCanNeitherUseNorEndTheSession) {
   EXPECT_EQ(child.Wait(), 0);
   ExpectGood(*session);
   EXPECT_EQ(session->stats().restarts, 0u);
+}
+
+// What it drops is not given back in its parent's name: the worker would write to memory that is
+// read here.
+TEST_F(ApplicationTest, AForkedChildReturnsNoMemoryToTheWorker) {
+  Session session = StartGood();
+  const auto make = [&] {
+    return session.Call<NdArray<const double>>({.timeout = kLong}, "arrays.make", 100'000, true);
+  };
+  absl::StatusOr<NdArray<const double>> array = make();
+  ASSERT_THAT(array, IsOk());
+  ASSERT_THAT(session.Call("arguments.none"), IsOk());  // now nothing else holds its memory
+  const std::vector<double> was(array->span().begin(), array->span().end());
+  ChildProcess child([&] {
+    array = NdArray<const double>();
+    return 0;
+  });
+  EXPECT_EQ(child.Wait(), 0);
+  const double* const place = array->span().data();
+  for (int i = 0; i < 4; ++i) {
+    absl::StatusOr<NdArray<const double>> another = make();
+    ASSERT_THAT(another, IsOk());
+    EXPECT_NE(another->span().data(), place);
+  }
+  EXPECT_TRUE(std::equal(was.begin(), was.end(), array->span().begin()));
+}
+
+TEST_F(ApplicationTest, AForkedChildEndsNoStream) {
+  Session session = StartGood();
+  std::optional<ResultStream<Object>> stream =
+      session.Stream<Object>({.timeout = kLong, .window = 2}, "stream.ten");
+  EXPECT_TRUE(stream->Next());
+  ChildProcess child([&] {
+    stream.reset();
+    return 0;
+  });
+  EXPECT_EQ(child.Wait(), 0);
+  int rest = 0;
+  while (stream->Next()) ++rest;
+  EXPECT_EQ(rest, 9);
+  EXPECT_THAT(stream->status(), IsOk());
+  ExpectGood(session);
+}
+
+TEST_F(ApplicationTest, AForkedChildLeavesNoScope) {
+  Session session = StartGood();
+  {
+    absl::StatusOr<EnvironmentScope> scope = session.Within({.name = "inside"});
+    ASSERT_THAT(scope, IsOk());
+    ChildProcess child([&] {
+      const EnvironmentScope left = *std::move(scope);
+      return 0;
+    });
+    EXPECT_EQ(child.Wait(), 0);
+    EXPECT_EQ(session.environment(), "inside");
+    ExpectGood(session);
+  }
+  EXPECT_EQ(session.environment(), std::nullopt);
+  ExpectGood(session);
 }
 
 // Main is a child of the test, and forks one in its turn, which holds a copy of the connection.

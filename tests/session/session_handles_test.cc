@@ -2,6 +2,8 @@
 // when its worker is gone.
 
 #include <cstdint>
+#include <filesystem>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <optional>
@@ -17,6 +19,7 @@
 #include "slabpipe/codec/handle.h"
 #include "slabpipe/session/session.h"
 #include "slabpipe/tests/session/session_testing.h"
+#include "slabpipe/tests/testing/child_process.h"
 #include "slabpipe/tests/testing/status_matchers.h"
 #include "slabpipe/tests/workers/models.h"
 
@@ -66,6 +69,23 @@ TEST_F(SessionHandlesTest, PassedBackItIsTheSameObject) {
   EXPECT_THAT(session.Call<bool>("models.same", model, other), IsOkAndHolds(false));
   EXPECT_EQ(session.stats().handles, 2u);
   EXPECT_EQ(InTable(session), 2);
+}
+
+// More of them than pile up before a thread is started that sends a message of their own.
+TEST_F(SessionHandlesTest, AForkedChildReleasesNothing) {
+  Session session = StartModels();
+  std::vector<Handle<>> models;
+  for (int i = 0; i < 300; ++i) models.push_back(Make(session, i));
+  ChildProcess child([&] {
+    models.clear();
+    const auto threads = std::filesystem::directory_iterator("/proc/self/task");
+    return static_cast<int>(std::distance(begin(threads), end(threads)));
+  });
+  EXPECT_EQ(child.Wait(), 1);
+  for (int i = 0; i < 300; ++i) {
+    EXPECT_THAT(session.Call<double>("models::Model.value", models[i]), IsOkAndHolds(i));
+  }
+  EXPECT_EQ(InTable(session), 300);
 }
 
 TEST_F(SessionHandlesTest, GoesInRecordsListsMapsAndOptionals) {

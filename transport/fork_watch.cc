@@ -1,4 +1,4 @@
-#include "slabpipe/session/fork_watch.h"
+#include "slabpipe/transport/fork_watch.h"
 
 #include <pthread.h>
 

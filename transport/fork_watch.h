@@ -7,8 +7,8 @@
 // A forked child has everything twice but the threads: locks may be held for ever, and what it says
 // through a descriptor is said in its parent's name.
 
-#ifndef SLABPIPE_SESSION_FORK_WATCH_H_
-#define SLABPIPE_SESSION_FORK_WATCH_H_
+#ifndef SLABPIPE_TRANSPORT_FORK_WATCH_H_
+#define SLABPIPE_TRANSPORT_FORK_WATCH_H_
 
 #include <cstdint>
 
@@ -28,4 +28,4 @@ class ForkWatch {
 
 }  // namespace slabpipe
 
-#endif  // SLABPIPE_SESSION_FORK_WATCH_H_
+#endif  // SLABPIPE_TRANSPORT_FORK_WATCH_H_
