@@ -8,6 +8,7 @@
 #include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "slabpipe/codec/text_width.h"
 #include "slabpipe/session/error_wire.h"
 #include "slabpipe/session/find_program.h"
 #include "slabpipe/session/placement.h"
@@ -343,8 +344,9 @@ Connection::Answer Connection::ReadItem(const Received& received, absl::string_v
 Connection::Answer Connection::Judge(Answer answer, const absl::Status& read,
                                      absl::string_view target) {
   if (read.ok()) return answer;
-  answer.result =
-      absl::Status(read.code(), absl::StrCat("the result of ", target, ": ", read.message()));
+  // It may have names in it that the worker gave.
+  answer.result = absl::Status(
+      read.code(), absl::StrCat("the result of ", target, ": ", SafeText(read.message())));
   if (absl::IsDataLoss(read)) {
     answer.broken = answer.result.status();
     router_.SetOver(answer.broken);

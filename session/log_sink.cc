@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "slabpipe/codec/text_width.h"
 
 namespace slabpipe {
 namespace {
@@ -28,7 +29,7 @@ std::string FormatLogRecord(const LogRecord& record, absl::TimeZone zone) {
                                : absl::FormatTime("%H:%M:%E3S", record.time, zone);
   return absl::StrCat("[", time, " ", record.worker, " ", std::string(1, Letter(record.severity)),
                       record.target.empty() ? "" : " ", record.target, "] ",
-                      absl::StrReplaceAll(record.text, {{"\n", "\n    "}}), "\n");
+                      absl::StrReplaceAll(SafeText(record.text), {{"\n", "\n    "}}), "\n");
 }
 
 void LogToStderr(const LogRecord& record) {

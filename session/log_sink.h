@@ -52,7 +52,8 @@ struct LogRecord {
 using LogSink = std::function<void(const LogRecord& record)>;
 
 // The default: a line to this process's stderr, "[12:34:56.789 1234 W stats.mean] text": time, pid,
-// severity (I, W, E), the target where it is known. If the text has more lines, they are indented.
+// severity (I, W, E), the target where it is known. If the text has more lines, they are indented;
+// control characters are escapes.
 void LogToStderr(const LogRecord& record);
 // That line, with its end.
 std::string FormatLogRecord(const LogRecord& record, absl::TimeZone zone = absl::LocalTimeZone());

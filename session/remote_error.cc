@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "slabpipe/codec/text_width.h"
 #include "slabpipe/session/stack_text.h"
 #include "slabpipe/session/status_detail.h"
 
@@ -17,14 +18,17 @@ RemoteError ToRemoteError(const absl::Status& status) {
   return {.code = status.code(), .message = std::string(status.message())};
 }
 
+// What the worker says goes to a terminal sooner or later.
 absl::Status ToStatus(const RemoteError& error, absl::string_view target) {
   std::string text = absl::StrCat(target, ": ");
-  if (!error.type.empty()) absl::StrAppend(&text, error.type, ": ");
-  absl::StrAppend(&text, error.message);
+  if (!error.type.empty()) absl::StrAppend(&text, SafeLine(error.type), ": ");
+  absl::StrAppend(&text, SafeText(error.message));
   for (const RemoteError::Cause& cause : error.causes) {
-    absl::StrAppend(&text, "\n  caused by ", cause.type, cause.type.empty() ? "" : ": ",
-                    cause.message);
-    if (!cause.traceback.empty()) absl::StrAppend(&text, ", thrown at ", cause.traceback[0]);
+    absl::StrAppend(&text, "\n  caused by ", SafeLine(cause.type), cause.type.empty() ? "" : ": ",
+                    SafeText(cause.message));
+    if (!cause.traceback.empty()) {
+      absl::StrAppend(&text, ", thrown at ", SafeLine(cause.traceback[0]));
+    }
   }
   if (!error.traceback.empty()) absl::StrAppend(&text, "\n  thrown in the worker at");
   AppendFrames(text, error.traceback);

@@ -44,7 +44,7 @@ struct RemoteError {
 RemoteError ToRemoteError(const absl::Status& status);
 
 // The status that main's caller gets: the code, then in the message target, type, message, causes
-// and traceback; and the error itself.
+// and traceback, with control characters as escapes; and the error itself, as the worker said it.
 absl::Status ToStatus(const RemoteError& error, absl::string_view target);
 // Nullopt if the status is not what the worker answered. Copies of a status share it; one that is
 // put together again from code and message has none.

@@ -10,8 +10,8 @@
 
 namespace slabpipe {
 
-// One line a frame. Those from slabpipe's own call of the user's function on, which are the same
-// for all functions, are left out.
+// One line a frame, control characters as escapes. Those from slabpipe's own call of the user's
+// function on, which are the same for all functions, are left out.
 void AppendFrames(std::string& text, const std::vector<std::string>& frames);
 
 }  // namespace slabpipe

@@ -4,8 +4,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "slabpipe/codec/text_width.h"
 #include "slabpipe/session/crash_report.h"
 #include "slabpipe/session/stack_text.h"
 #include "slabpipe/session/status_detail.h"
@@ -37,9 +39,10 @@ void SetLastWords(WorkerLoss& loss, absl::string_view stderr_text) {
 }
 
 std::string DescribeLoss(const WorkerLoss& loss) {
-  std::string text = absl::StrCat("the worker '", loss.program, "' ", DescribeEnd(loss.end));
+  std::string text =
+      absl::StrCat("the worker '", loss.program, "' ", SafeText(DescribeEnd(loss.end)));
   if (!loss.doing.empty()) absl::StrAppend(&text, " while ", loss.doing);
-  if (!loss.why.empty()) absl::StrAppend(&text, ": ", loss.why);
+  if (!loss.why.empty()) absl::StrAppend(&text, ": ", SafeText(loss.why));
   const bool was_asked = std::holds_alternative<TimedOut>(loss.end);
   if (!loss.stack.empty())
     absl::StrAppend(&text, was_asked ? "\n  it was at" : "\n  it crashed at");
@@ -49,7 +52,10 @@ std::string DescribeLoss(const WorkerLoss& loss) {
       loss.stack.empty() ? loss.stderr_tail : WithoutCrashStacks(loss.stderr_tail);
   if (!rest.empty()) {
     const absl::string_view tail = Tail(rest, kShownTailBytes);
-    absl::StrAppend(&text, "\n  the end of its stderr:\n", absl::StripSuffix(tail, "\n"));
+    absl::StrAppend(&text, "\n  the end of its stderr:");
+    for (const absl::string_view line : absl::StrSplit(absl::StripSuffix(tail, "\n"), '\n')) {
+      absl::StrAppend(&text, "\n", SafeText(line));  // alone: one may be no UTF-8
+    }
   }
   if (!loss.recovery_note.empty()) absl::StrAppend(&text, "\n  ", loss.recovery_note);
   return text;

@@ -56,7 +56,7 @@ struct WorkerLoss {
 void SetLastWords(WorkerLoss& loss, absl::string_view stderr_text);
 
 // The text of a status: what, where, the stack, the end of stderr (at most 4 KiB), whether there is
-// another worker.
+// another worker. Control characters of the worker's are escapes.
 std::string DescribeLoss(const WorkerLoss& loss);
 
 // A status with that text, and with the loss.

@@ -306,6 +306,12 @@ TEST_F(LogQueueTest, SignalsOfTheApplicationAreNotDeliveredToItsThread) {
   EXPECT_EQ(::sigismember(&mask, SIGTERM), 0) << "of this thread, nothing has changed";
 }
 
+TEST(LogSinkTest, ALineHasNoControlCharactersOfTheWorkers) {
+  const LogRecord record = {.worker = 1234, .text = "50%\r[00:00:00.000 1 I] \x1b[2J\ttab"};
+  EXPECT_EQ(FormatLogRecord(record, absl::UTCTimeZone()),
+            "[--:--:--.--- 1234 I] 50%\\r[00:00:00.000 1 I] \\033[2J\ttab\n");
+}
+
 TEST(LogSinkTest, ALineShowsTimePidSeverityAndTarget) {
   LogRecord record = {.severity = LogSeverity::kWarning, .worker = 1234, .text = "two\nlines"};
   const absl::TimeZone utc = absl::UTCTimeZone();

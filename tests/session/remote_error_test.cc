@@ -61,6 +61,21 @@ TEST(RemoteErrorTest, ComesBackFromItsStatus) {
   EXPECT_EQ(GetRemoteError(absl::OkStatus()), std::nullopt);
 }
 
+TEST(RemoteErrorTest, AStatusShowsNoControlCharactersOfTheWorkers) {
+  const RemoteError error = {.code = absl::StatusCode::kAborted,
+                             .message = "no\x1b[2J paper\nin the tray",
+                             .type = "printer\r::Error",
+                             .traceback = {"in\x07ner()"},
+                             .causes = {{"\x1b]0;x", "emp\x9bty", {"tray\x1b()"}}}};
+  const absl::Status status = ToStatus(error, "printer.print");
+  EXPECT_EQ(status.message(),
+            "printer.print: printer\\r::Error: no\\033[2J paper\nin the tray\n"
+            "  caused by \\033]0;x: emp\\233ty, thrown at tray\\033()\n"
+            "  thrown in the worker at\n"
+            "    in\\007ner()");
+  EXPECT_THAT(GetRemoteError(status), ::testing::Optional(error));
+}
+
 TEST(RemoteErrorTest, WhatNobodyReadsIsCutOff) {
   const std::string huge(1'000'000, 'x');
   RemoteError error = {

@@ -94,6 +94,19 @@ TEST(WorkerLossTest, OfALongStderrTheLastWholeLinesAreKept) {
   EXPECT_THAT(DescribeLoss(loss), EndsWith("\nline 9999"));
 }
 
+TEST(WorkerLossTest, TheTextHasNoControlCharactersOfTheWorkers) {
+  WorkerLoss loss = Example();
+  loss.end = Misbehaved{.what = "a codec 'x\x1b[1m'"};
+  loss.stack = {"f\x1b[2J()"};
+  loss.stderr_tail = "gr\xc3\xbc\xc3\x9f\x65\n50%\r99%\x1b[K\n\xff\n";
+  const std::string text = DescribeLoss(loss);
+  EXPECT_THAT(text, HasSubstr("a codec 'x\\033[1m'"));
+  EXPECT_THAT(text, HasSubstr("\n    f\\033[2J()\n"));
+  EXPECT_THAT(text, HasSubstr("\ngr\xc3\xbc\xc3\x9f\x65\n50%\\r99%\\033[K\n\\377\n"));
+  EXPECT_EQ(GetWorkerLoss(ToStatus(absl::StatusCode::kDataLoss, loss))->stderr_tail,
+            loss.stderr_tail);
+}
+
 TEST(WorkerLossTest, AStackFartherBackThanTheTailIsFound) {
   WorkerLoss loss;
   SetLastWords(loss, absl::StrCat(kStderr, std::string(20'000, 'x'), "\n"));
