@@ -91,8 +91,8 @@ struct Message {
   releasedHandles @12 :List(UInt64);
   # Main to worker, once ready: these objects may go, each once for each time that it stands here.
   handles @16 :List(HandleGrant);
-  # Worker to main, once ready: the objects that stay in the worker and that this message's values have handles of, each once.
-  # At most 262,144.
+  # Worker to main, with a response or an item: the objects that stay in the worker and that this message's values have handles
+  # of, each once. At most 262,144.
 }
 
 struct HandleGrant {

@@ -80,6 +80,10 @@ absl::StatusOr<std::vector<Handle<>>> RemoteHandles::Accept(schemas::Message::Re
   if (message.isResponse()) Answered(message.getResponse().getId());
   std::vector<Handle<>> handles;
   if (!message.hasHandles()) return handles;
+  if (!message.isResponse() && !message.isItem()) {
+    return absl::DataLossError(
+        "the worker sent handles with a message that has no values: only answers and items have");
+  }
   const auto grants = message.getHandles();
   if (grants.size() > kMaxHandlesInMessage) {
     return absl::DataLossError(absl::StrCat("the worker sent ", grants.size(),

@@ -37,8 +37,9 @@ class RemoteHandlesTest : public ::testing::Test {
   absl::StatusOr<std::vector<Handle<>>> Accept(const Numbers& numbers,
                                                const std::string& text = "a model") {
     capnp::MallocMessageBuilder message;
-    auto list =
-        message.initRoot<schemas::Message>().initHandles(static_cast<unsigned>(numbers.size()));
+    auto root = message.initRoot<schemas::Message>();
+    root.initItem();
+    auto list = root.initHandles(static_cast<unsigned>(numbers.size()));
     for (unsigned i = 0; i < list.size(); ++i) {
       list[i].setNumber(numbers[i]);
       list[i].setType("bayes::Model");
@@ -76,6 +77,17 @@ class RemoteHandlesTest : public ::testing::Test {
   std::atomic<int> piles_ = 0;
   std::shared_ptr<RemoteHandles> handles_ = RemoteHandles::Create(kWorker, [this] { ++piles_; });
 };
+
+// Of answers there are as many as main has asked for; of log records a worker may send any number.
+TEST_F(RemoteHandlesTest, ComeOnlyWithValues) {
+  capnp::MallocMessageBuilder message;
+  auto root = message.initRoot<schemas::Message>();
+  root.initEvent().initLog();
+  root.initHandles(1)[0].setNumber(1);
+  EXPECT_THAT(handles_->Accept(message.getRoot<schemas::Message>().asReader()),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("no values")));
+  EXPECT_EQ(handles_->pending(), 0u);
+}
 
 TEST_F(RemoteHandlesTest, ReleasesAnObjectWhenItsLastHandleIsGone) {
   std::optional<Handle<>> handle = AcceptOne(5);
