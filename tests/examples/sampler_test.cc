@@ -71,7 +71,7 @@ Draws Sampled(const Data& data, const SamplerOptions& options) {
   return draws;
 }
 
-constexpr SamplerOptions kManyDraws = {.chains = 4, .draws = 25000, .warmup = 100, .seed = 20};
+const SamplerOptions kManyDraws = {.chains = 4, .draws = 25000, .warmup = 100, .seed = 20};
 
 // Other data, so that what holds of eight schools alone is noticed: schools that differ by far more
 // than their errors, and a single one.
@@ -522,4 +522,20 @@ TEST(RandomStreamTest, NormalAndExponentialHaveTheirMoments) {
 }
 
 }  // namespace
+TEST(SamplerTest, TellsHowFarItIsAndStopsWhenNoMoreAreWanted) {
+  std::vector<int64_t> told;
+  SamplerOptions options = {.chains = 2, .draws = 5000};
+  options.progress = [&](int64_t done, int64_t total) {
+    EXPECT_EQ(total, 10000);
+    told.push_back(done);
+    return true;
+  };
+  Sampled(EightSchools(), options);
+  EXPECT_GT(told.size(), 5u);
+  EXPECT_TRUE(std::is_sorted(told.begin(), told.end()));
+  options.progress = [](int64_t done, int64_t) { return done < 2000; };
+  Draws draws(EightSchools(), options);
+  EXPECT_EQ(Sample(EightSchools(), options, draws.Buffers()).code(), absl::StatusCode::kCancelled);
+}
+
 }  // namespace eight_schools
