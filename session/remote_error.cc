@@ -10,6 +10,18 @@
 namespace slabpipe {
 namespace {
 
+// What of the causes the text of a status shows. The value has them all.
+constexpr size_t kMostShownCauses = 32;
+constexpr size_t kMostShownBytes = 4096;
+
+// Cut between characters of UTF-8.
+absl::string_view Beginning(absl::string_view text) {
+  if (text.size() <= kMostShownBytes) return text;
+  size_t end = kMostShownBytes;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
+  return text.substr(0, end);
+}
+
 constexpr absl::string_view kName = "slabpipe.RemoteError";
 
 }  // namespace
@@ -23,9 +35,14 @@ absl::Status ToStatus(const RemoteError& error, absl::string_view target) {
   std::string text = absl::StrCat(target, ": ");
   if (!error.type.empty()) absl::StrAppend(&text, SafeLine(error.type), ": ");
   absl::StrAppend(&text, SafeText(error.message));
+  size_t shown = 0;
   for (const RemoteError::Cause& cause : error.causes) {
+    if (shown++ == kMostShownCauses) {
+      absl::StrAppend(&text, "\n  and ", error.causes.size() - kMostShownCauses, " more");
+      break;
+    }
     absl::StrAppend(&text, "\n  caused by ", SafeLine(cause.type), cause.type.empty() ? "" : ": ",
-                    SafeText(cause.message));
+                    SafeText(Beginning(cause.message)));
     if (!cause.traceback.empty()) {
       absl::StrAppend(&text, ", thrown at ", SafeLine(cause.traceback[0]));
     }

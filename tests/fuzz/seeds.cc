@@ -297,13 +297,22 @@ void AddHandleMessages(SeedWriter& writer) {
                                   GrantHandle(root, 5);
                                   AnswerWithHandle(root, 5);
                                 }});
-  writer.AddMessages("handle_not_taken", {[](auto root) { GrantHandle(root, 5); },
-                                          [](auto root) { GrantHandle(root, 6); }});
+  writer.AddMessages("handle_not_taken", {[](auto root) {
+                                            GrantHandle(root, 5);
+                                            root.initResponse().initError();
+                                          },
+                                          [](auto root) {
+                                            GrantHandle(root, 6);
+                                            root.initResponse().initError();
+                                          }});
   writer.AddMessages("bad_handle", {[](auto root) {
                        GrantHandle(root, 5);
                        AnswerWithHandle(root, 6);
                      }});
-  writer.AddMessages("bad_handle_number", {[](auto root) { GrantHandle(root, 0); }});
+  writer.AddMessages("bad_handle_number", {[](auto root) {
+                       GrantHandle(root, 0);
+                       root.initResponse();
+                     }});
   writer.AddMessages("bad_releases", {[](auto root) { root.initReleasedHandles(1).set(0, 1); }});
 }
 

@@ -205,5 +205,14 @@ TEST_F(ThrowTraceTest, EachThreadHasItsOwn) {
   EXPECT_THAT(LastThrowTrace(), IsEmpty());
 }
 
+TEST(RemoteErrorTest, ThousandsOfLongCausesAreCutInTheTextAlone) {
+  RemoteError error = {.message = "outermost"};
+  error.causes.assign(200, {.type = "X", .message = std::string(60'000, 'x'), .traceback = {}});
+  const absl::Status status = ToStatus(error, "a.b");
+  EXPECT_LT(status.message().size(), 200'000u);
+  EXPECT_THAT(status.message(), testing::HasSubstr("and 168 more"));
+  EXPECT_EQ(GetRemoteError(status)->causes.size(), 200u);
+}
+
 }  // namespace
 }  // namespace slabpipe

@@ -52,6 +52,13 @@ int64_t Load::oldest_call() const {
   return oldest;
 }
 
+uint64_t Load::calls_since(int64_t time) const {
+  return static_cast<uint64_t>(std::count_if(begun_.begin(), begun_.end(), [&](const auto& begun) {
+    const int64_t since = begun;
+    return since != 0 && since <= time;
+  }));
+}
+
 void Load::Revive() {
   std::lock_guard<std::mutex> lock(revive_mutex_);
   if (session_.worker_pid() < 0) session_.Restart().IgnoreError();

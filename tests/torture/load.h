@@ -54,6 +54,8 @@ class Load {
   uint64_t answers() const { return answers_; }
   // Since when the call of some thread has been running, longest first; 0 if none runs. As NowUs.
   int64_t oldest_call() const;
+  // How many calls have been running since then or longer.
+  uint64_t calls_since(int64_t time) const;
   // Gives the session a worker if it has none.
   void Revive();
 

@@ -94,11 +94,14 @@ class HangWatch {
     while (!stop_) {
       ::usleep(50'000);
       const int64_t since = load_.oldest_call();
-      if (since != 0 && NowUs() - since > kLongestCallUs) Bark();
+      const int64_t latest = NowUs() - kLongestCallUs;
+      if (since != 0 && since < latest) Bark(load_.calls_since(latest));
     }
   }
-  [[noreturn]] static void Bark() {
+  [[noreturn]] static void Bark(uint64_t unanswered) {
     std::fprintf(stderr, "torture: a call does not come back\n");
+    std::printf("unanswered %lu\n", unanswered);
+    std::fflush(stdout);
     const std::string command = absl::StrCat(
         "gdb -p ", ::getpid(), " -batch -ex 'thread apply all backtrace' 1>&2 2>/dev/null");
     if (::system(command.c_str()) != 0) std::fprintf(stderr, "torture: no gdb, no stacks\n");

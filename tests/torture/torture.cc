@@ -143,6 +143,12 @@ void TortureWorkers(int kills, uint64_t seed, const std::string& token_file, Tal
     std::fprintf(stderr, "torture: a main did not finish: it %s\n",
                  DescribeEnd(main.Kill()).c_str());
     ++tally.hangs;
+    for (const std::string& line : {first, second}) {
+      uint64_t unanswered = 0;
+      if (std::sscanf(line.c_str(), "unanswered %lu", &unanswered) == 1) {
+        its.unanswered += unanswered;
+      }
+    }
   }
   tally.kills += killed;
   tally.calls += its.calls;
