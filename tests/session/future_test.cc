@@ -63,10 +63,13 @@ TEST_F(FutureTest, AnErrorIsAsCallsWouldBe) {
 
 TEST_F(FutureTest, TheWorkersDeathIsEveryonesErrorOnceAndANewOneRuns) {
   Session session = StartLong();
+  // Holds the worker until all calls are on their way.
+  Future<> first = session.Submit("long.until_stopped", "");
   std::vector<Future<>> futures = {session.Submit("process.die")};
   for (int i = 0; i < 20; ++i) futures.push_back(session.Submit("echo.number", i));
   std::atomic<int> told = 0;
   for (const Future<>& future : futures) future.OnReady([&] { ++told; });
+  first.Cancel();
   EXPECT_THAT(WaitAll(std::vector<AnyFuture>(futures.begin(), futures.end())), IsOk());
   for (const Future<>& future : futures) {
     EXPECT_THAT(future.Get(), StatusIs(absl::StatusCode::kUnavailable));
