@@ -14,6 +14,8 @@ constexpr absl::Duration kKillGrace = absl::Seconds(1);
 // To tell the worker that nobody waits may take so long, even if it has no grace: its ring may be
 // full, or another message be on its way.
 constexpr absl::Duration kTimeToTell = absl::Milliseconds(5);
+// A worker beats four times a second; one that is looked at all the time is never heard.
+constexpr absl::Duration kLeastHangTimeout = absl::Seconds(1);
 // How often in a hang_timeout the worker's health is looked at.
 constexpr int kLooks = 4;
 
@@ -31,7 +33,7 @@ CallInProgress::CallInProgress(Connection& connection, absl::string_view target,
       target_(target),
       options_(options),
       deadline_(deadline),
-      hang_timeout_(hang_timeout),
+      hang_timeout_(std::max(hang_timeout, kLeastHangTimeout)),
       reply_(schemas::Message::RESPONSE, waiter, target),
       patience_ends_(deadline) {
   SetNextLook();

@@ -15,8 +15,6 @@ namespace {
 
 // How often a call that may be repeated is.
 constexpr int kMostRepeats = 2;
-// A worker beats four times a second; one that is looked at all the time is never heard.
-constexpr absl::Duration kLeastHangTimeout = absl::Seconds(1);
 // How long Shutdown waits for the log sink.
 constexpr absl::Duration kTimeForLogs = absl::Seconds(1);
 
@@ -27,18 +25,6 @@ std::string PrefixFor(SegmentKind segments) {
   if (segments == SegmentKind::kMemfd) return "";
   SweepDeadOwners();
   return absl::StrCat(PosixSegmentPrefix(), sessions.fetch_add(1) + 1, ".");
-}
-
-// What became of the session after the worker was lost, in the status and in its WorkerLoss.
-absl::Status WithNote(const absl::Status& status, absl::string_view note, pid_t new_worker = 0) {
-  absl::Status noted(status.code(), absl::StrCat(status.message(), "\n  ", note));
-  if (std::optional<WorkerLoss> loss = GetWorkerLoss(status)) {
-    loss->recovered = new_worker > 0;
-    loss->new_pid = new_worker;
-    loss->recovery_note = std::string(note);
-    AttachLoss(noted, *loss);
-  }
-  return noted;
 }
 
 // For delays: setting the wall clock neither shortens nor lengthens them.
@@ -80,7 +66,7 @@ Deadline SessionCore::DeadlineOf(const CallOptions& options) const {
 }
 
 absl::Duration SessionCore::HangTimeoutOf(const CallOptions& options) const {
-  return std::max(options.hang_timeout.value_or(options_.hang_timeout), kLeastHangTimeout);
+  return options.hang_timeout.value_or(options_.hang_timeout);
 }
 
 absl::Status SessionCore::CheckProcess() const {

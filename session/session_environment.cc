@@ -6,13 +6,10 @@
 #include "slabpipe/session/find_program.h"
 #include "slabpipe/session/session_core.h"
 #include "slabpipe/session/session_exchange.h"
+#include "slabpipe/session/worker_loss.h"
 
 namespace slabpipe {
 namespace {
-
-absl::Status WithNote(const absl::Status& status, absl::string_view note) {
-  return absl::Status(status.code(), absl::StrCat(status.message(), "\n  ", note));
-}
 
 absl::Status WithPreface(absl::string_view preface, const absl::Status& status) {
   return absl::Status(status.code(), absl::StrCat(preface, ": ", status.message()));
@@ -90,8 +87,9 @@ absl::Status SessionCore::Return(std::optional<Environment> outer, uint64_t shut
     return WithNote(why, absl::StrCat("there is no worker now: one in ", where,
                                       " could not be started either: ", back.message()));
   }
-  return WithNote(why, absl::StrCat("a worker is running in ", where, " again (pid ",
-                                    connection()->pid(), ")"));
+  return WithNote(
+      why, absl::StrCat("a worker is running in ", where, " again (pid ", connection()->pid(), ")"),
+      connection()->pid());
 }
 
 absl::Status SessionCore::Leave() {

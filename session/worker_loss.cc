@@ -71,6 +71,17 @@ void AttachLoss(absl::Status& status, const WorkerLoss& loss) {
   SetStatusDetail(status, kName, absl::StrCat("worker ", loss.pid), loss);
 }
 
+absl::Status WithNote(const absl::Status& status, absl::string_view note, pid_t new_worker) {
+  absl::Status noted(status.code(), absl::StrCat(status.message(), "\n  ", note));
+  if (std::optional<WorkerLoss> loss = GetWorkerLoss(status)) {
+    loss->recovered = new_worker > 0;
+    loss->new_pid = new_worker;
+    loss->recovery_note = std::string(note);
+    AttachLoss(noted, *loss);
+  }
+  return noted;
+}
+
 std::optional<WorkerLoss> GetWorkerLoss(const absl::Status& status) {
   const std::shared_ptr<const WorkerLoss> loss = GetStatusDetail<WorkerLoss>(status, kName);
   return loss == nullptr ? std::nullopt : std::make_optional(*loss);

@@ -27,12 +27,6 @@ using ::testing::HasSubstr;
 
 class CancellationTest : public SessionTest {
  protected:
-  Session StartLong(int threads = 1) {
-    SessionOptions options = GoodOptions();
-    options.program = "tests/workers/long_worker";
-    options.arguments = {std::to_string(threads)};
-    return StartGood(options);
-  }
   // A file that the worker's function makes when it has begun.
   std::string Arrival() const {
     return absl::StrCat(::testing::TempDir(), "/arrival.", ::getpid(), ".",

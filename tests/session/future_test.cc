@@ -22,15 +22,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-class FutureTest : public SessionTest {
- protected:
-  Session StartLong(int threads = 1) {
-    SessionOptions options = GoodOptions();
-    options.program = "tests/workers/long_worker";
-    options.arguments = {std::to_string(threads)};
-    return StartGood(options);
-  }
-};
+class FutureTest : public SessionTest {};
 
 TEST_F(FutureTest, ManyCallsAreInFlightAndEachHasItsAnswer) {
   Session session = StartLong();
@@ -114,8 +106,7 @@ TEST_F(FutureTest, WaitAnyNamesOneThatIsReady) {
 TEST_F(FutureTest, ItOutlivesItsSession) {
   std::optional<Future<bool>> nap;
   {
-    SessionOptions options = GoodOptions();
-    options.program = "tests/workers/long_worker";
+    SessionOptions options = LongOptions();
     options.shutdown_grace = absl::Milliseconds(50);
     Session session = StartGood(options);
     nap = session.Submit<bool>("long.nap", 3'600'000);

@@ -26,11 +26,6 @@ using ::testing::HasSubstr;
 
 class RecoveryTest : public SessionTest {
  protected:
-  SessionOptions LongOptions() {
-    SessionOptions options = GoodOptions();
-    options.program = "tests/workers/long_worker";
-    return options;
-  }
   ~RecoveryTest() override { ::remove(Counter().c_str()); }
   std::string Counter() const { return absl::StrCat(::testing::TempDir(), "/calls.", ::getpid()); }
 };

@@ -86,6 +86,13 @@ SessionOptions SessionTest::GoodOptions() {
           .codecs = std::move(codecs)};
 }
 
+SessionOptions SessionTest::LongOptions(int threads) {
+  SessionOptions options = GoodOptions();
+  options.program = "tests/workers/long_worker";
+  options.arguments = {std::to_string(threads)};
+  return options;
+}
+
 Session SessionTest::StartGood(SessionOptions options) {
   absl::StatusOr<Session> session = Session::Start(std::move(options));
   if (!session.ok()) std::cerr << session.status() << "\n", ::abort();

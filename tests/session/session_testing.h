@@ -76,6 +76,9 @@ class SessionTest : public ::testing::Test {
   Session StartGood() { return StartGood(GoodOptions()); }
   // Aborts the test program if it does not start.
   Session StartGood(SessionOptions options);
+  // The same for the worker of calls that take long (tests/workers/long_worker.cc).
+  SessionOptions LongOptions(int threads = 1);
+  Session StartLong(int threads = 1) { return StartGood(LongOptions(threads)); }
 
   LogCollector log;
 

@@ -30,8 +30,7 @@ using ::testing::HasSubstr;
 class StreamTest : public SessionTest {
  protected:
   Session StartLong(int threads = 1) {
-    SessionOptions options = GoodOptions();
-    options.program = "tests/workers/long_worker";
+    SessionOptions options = LongOptions();
     options.arguments = {std::to_string(threads)};
     return StartGood(options);
   }
@@ -191,8 +190,7 @@ TEST_F(StreamTest, AResultThatIsNoneOfTheTypeEndsIt) {
 TEST_F(StreamTest, ItMayOutliveItsSession) {
   std::optional<ResultStream<int64_t>> numbers;
   {
-    SessionOptions options = GoodOptions();
-    options.program = "tests/workers/long_worker";
+    SessionOptions options = LongOptions();
     options.shutdown_grace = absl::Milliseconds(50);
     Session session = StartGood(options);
     numbers.emplace(session.Stream<int64_t>("stream.count", int64_t{1} << 40));
