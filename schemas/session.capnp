@@ -134,6 +134,8 @@ struct Welcome {
   targets @4 :List(Target);
   ring @5 :Bool;
   # The worker joins the ring: its control block comes with this message.
+  threads @6 :UInt32 = 1;
+  # How many requests the worker runs at a time, at most.
 }
 
 struct Target {

@@ -181,6 +181,7 @@ absl::Status Connection::ShakeHands(HelloInfo hello, const ConnectionOptions& op
     greeted_ = welcome.ok();
     if (!greeted_) return welcome.status();
     targets_ = std::move(welcome->targets);
+    router_.SetConcurrency(welcome->threads);
     if (!welcome->ring) {
       pipe.Withdraw();
       return absl::OkStatus();
@@ -440,7 +441,7 @@ absl::Status Connection::PassOn(const Received& received) {
     return absl::OkStatus();
   });
   if (!read.ok()) return read;
-  record.target = router_.history().TargetOf(record.call);
+  record.target = router_.TargetOf(record.call);
   logs_->Push(std::move(record));
   return absl::OkStatus();
 }
@@ -469,7 +470,7 @@ WorkerHealth Connection::Health() const {
   health.cpu_time = absl::Nanoseconds(vitals->cpu.load(std::memory_order_relaxed));
   if (request != 0) {
     health.running = since(vitals->since);
-    health.target = router_.NameOf(request);
+    health.target = router_.TargetOf(request);
   }
   if (health.silent > kSilence) {
     health.state = WorkerHealth::State::kSilent;

@@ -171,6 +171,7 @@ void WriteWelcome(const WelcomeInfo& welcome, schemas::Welcome::Builder out) {
   WriteFeatures(welcome.features, out.initFeatures(static_cast<unsigned>(welcome.features.size())));
   out.setRefusal(welcome.refusal.c_str());
   out.setRing(welcome.ring);
+  out.setThreads(welcome.threads);
   auto targets = out.initTargets(static_cast<unsigned>(welcome.targets.size()));
   for (unsigned i = 0; i < targets.size(); ++i) WriteTarget(welcome.targets[i], targets[i]);
 }
@@ -185,7 +186,8 @@ absl::StatusOr<WelcomeInfo> ReadWelcome(schemas::Message::Reader message, Segmen
                          .features = ReadFeatures(in.getFeatures()),
                          .refusal = ReadText(in.getRefusal(), kMaxDocumentationBytes),
                          .targets = {},
-                         .ring = in.getRing()};
+                         .ring = in.getRing(),
+                         .threads = in.getThreads()};
   if (!welcome.refusal.empty()) {
     return absl::FailedPreconditionError(absl::StrCat("the worker refuses: ", welcome.refusal));
   }

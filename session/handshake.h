@@ -57,7 +57,8 @@ struct WelcomeInfo {
   std::vector<std::string> features = {std::begin(kFeatures), std::end(kFeatures)};
   std::string refusal;
   std::vector<TargetInfo> targets;
-  bool ring = false;  // the worker has joined
+  bool ring = false;     // the worker has joined
+  uint32_t threads = 1;  // that serve
 };
 void WriteWelcome(const WelcomeInfo& welcome, schemas::Welcome::Builder out);
 // FAILED_PRECONDITION if the worker refuses, speaks another version, or lacks the feature that

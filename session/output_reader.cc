@@ -22,7 +22,7 @@ constexpr size_t kTailBytes = size_t{64} << 10;
 constexpr size_t kMaxLineBytes = size_t{64} << 10;
 
 // What has been printed is read within this, unless the machine is very busy.
-constexpr int64_t kReadingDelayNanoseconds = 20'000'000;
+constexpr absl::Duration kReadingDelay = absl::Milliseconds(20);
 
 }  // namespace
 
@@ -105,14 +105,14 @@ bool OutputReader::ReadAvailable(Stream& stream) {
   constexpr int kMostReads = 16;
   char buffer[16 << 10];
   for (int reads = 0; reads < kMostReads; ++reads) {
-    const int64_t before = MonotonicNanoseconds();
+    const uint64_t ended = EndedCalls();
     const ssize_t got = ::read(stream.reader.get(), buffer, sizeof(buffer));
     if (got > 0) {
       TakeText(stream, {buffer, static_cast<size_t>(got)});
     } else if (got < 0 && errno == EINTR) {
       continue;
     } else {
-      stream.empty_at = before;
+      stream.ended_before = ended;
       return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
     }
   }
@@ -139,9 +139,8 @@ void OutputReader::TakeText(Stream& stream, std::string_view text) {
 }
 
 LogRecord OutputReader::RecordFor(const Stream& stream) const {
-  const int64_t since =
-      std::max(stream.empty_at, MonotonicNanoseconds() - kReadingDelayNanoseconds);
-  CallName call = calls_ == nullptr ? CallName() : calls_->During(since);
+  CallName call =
+      calls_ == nullptr ? CallName() : calls_->RanAlone(stream.ended_before, kReadingDelay);
   return {.source = stream.source,
           .severity = LogSeverity::kInfo,
           .worker = worker_,

@@ -63,13 +63,14 @@ class OutputReader {
     UniqueFd reader;
     UniqueFd writer;
     LogRecord::Source source;
-    std::string partial;   // of a line
-    int64_t empty_at = 0;  // when, last, there was nothing to read; MonotonicNanoseconds
+    std::string partial;        // of a line
+    uint64_t ended_before = 0;  // calls, when there was nothing to read last
   };
   OutputReader(LogQueue& queue, Cancellation stop) : queue_(queue), stop_(std::move(stop)) {}
   void Run();
   // Guarded by mutex_, held by the caller:
   //
+  uint64_t EndedCalls() const { return calls_ == nullptr ? 0 : calls_->ended(); }
   // Reads until there is nothing to read for now. False at the end of the stream.
   bool ReadAvailable(Stream& stream);
   void TakeText(Stream& stream, std::string_view text);

@@ -1,5 +1,7 @@
 #include "slabpipe/session/reply_router.h"
 
+#include <time.h>
+
 #include <algorithm>
 #include <chrono>
 #include <thread>
@@ -16,12 +18,20 @@ constexpr uint64_t kGoodbyeId = 0;
 // What is shown to people need not be longer.
 constexpr size_t kMaxProgressBytes = 1024;
 
+// CLOCK_MONOTONIC as of the last tick, some milliseconds ago at most: a third of the price.
+int64_t CoarseNanoseconds() {
+  timespec now = {};
+  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
 }  // namespace
 
 ReplyRouter::ReplyRouter(Channel& channel, EventSink events, Cancellation interrupt,
                          Cancellation poke)
     : channel_(channel),
       events_(std::move(events)),
+      history_(*this),
       interrupt_(std::move(interrupt)),
       poke_(std::move(poke)),
       reading_meanwhile_(*this) {}
@@ -33,7 +43,6 @@ absl::Status ReplyRouter::Enter(PendingReply& reply) {
   reply.id_ = next_id_++;
   reply.pending_ = true;
   pending_.push_back(&reply);
-  if (reply.kind_ == schemas::Message::RESPONSE) history_.Began(reply.id_, reply.name_);
   return absl::OkStatus();
 }
 
@@ -51,10 +60,63 @@ PendingReply* ReplyRouter::Find(uint64_t id) const {
   return found == pending_.end() || (*found)->id_ != id ? nullptr : *found;
 }
 
-std::string ReplyRouter::NameOf(uint64_t id) const {
+std::string ReplyRouter::TargetOf(uint64_t id) const {
   std::lock_guard<std::mutex> lock(mutex_);
-  const PendingReply* reply = Find(id);
-  return reply == nullptr ? "" : std::string(reply->name_);
+  if (const PendingReply* reply = Find(id)) return std::string(reply->name_);
+  const auto abandoned = abandoned_.find(id);
+  if (abandoned != abandoned_.end()) return abandoned->second.name;
+  return id != 0 && id == last_ended_.id ? last_ended_.target : "";
+}
+
+void ReplyRouter::SetConcurrency(uint32_t calls) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  concurrency_ = calls;
+}
+
+uint64_t ReplyRouter::History::ended() const {
+  std::lock_guard<std::mutex> lock(router_.mutex_);
+  return router_.ended_;
+}
+
+CallName ReplyRouter::History::RanAlone(uint64_t since_ended, absl::Duration at_most) const {
+  std::lock_guard<std::mutex> lock(router_.mutex_);
+  const int64_t since = CoarseNanoseconds() - absl::ToInt64Nanoseconds(at_most);
+  const bool last_counts = router_.ended_ > since_ended && router_.last_end_ >= since;
+  const bool one_before_counts =
+      router_.ended_ > since_ended + 1 && router_.one_before_end_ >= since;
+  std::vector<CallName> in_flight = router_.CallsInFlight();
+  if (in_flight.empty())
+    return last_counts && !one_before_counts ? router_.last_ended_ : CallName();
+  // The others wait for the first.
+  const bool alone = router_.concurrency_ == 1 || in_flight.size() == 1;
+  return alone && !last_counts ? in_flight.front() : CallName();
+}
+
+std::vector<CallName> ReplyRouter::CallsInFlight() const {
+  std::vector<CallName> calls;
+  for (const PendingReply* reply : pending_) {
+    if (reply->kind_ != schemas::Message::RESPONSE || reply->ended_) continue;
+    calls.push_back({.id = reply->id_, .target = std::string(reply->name_)});
+  }
+  for (const auto& [id, abandoned] : abandoned_) {
+    if (abandoned.kind != schemas::Message::RESPONSE) continue;
+    calls.push_back({.id = id, .target = abandoned.name});
+  }
+  std::sort(calls.begin(), calls.end(),
+            [](const CallName& a, const CallName& b) { return a.id < b.id; });
+  return calls;
+}
+
+void ReplyRouter::NoteAnswer(PendingReply& reply) {
+  if (reply.kind_ != schemas::Message::RESPONSE || std::exchange(reply.ended_, true)) return;
+  NoteEnd(reply.id_, reply.name_);
+}
+
+void ReplyRouter::NoteEnd(uint64_t id, absl::string_view name) {
+  ++ended_;
+  last_ended_.id = id;
+  last_ended_.target.assign(name.data(), name.size());
+  one_before_end_ = std::exchange(last_end_, CoarseNanoseconds());
 }
 
 void ReplyRouter::Forget(PendingReply& reply) {
@@ -65,15 +127,17 @@ void ReplyRouter::Forget(PendingReply& reply) {
 }
 
 void ReplyRouter::Withdraw(PendingReply& reply) {
+  if (!reply.pending_) return;  // mostly: it has its answer
   std::lock_guard<std::mutex> lock(mutex_);
-  if (reply.pending_) history_.Ended(reply.id_);
   Forget(reply);
 }
 
 void ReplyRouter::Abandon(PendingReply& reply) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (reply.pending_ && reply.answer_ == nullptr) {
-    abandoned_.emplace(reply.id_, Abandoned{.kind = reply.kind_, .credit = reply.credit_});
+    abandoned_.emplace(
+        reply.id_,
+        Abandoned{.kind = reply.kind_, .credit = reply.credit_, .name = std::string(reply.name_)});
   }
   Forget(reply);
 }
@@ -115,6 +179,7 @@ Happening ReplyRouter::Take(PendingReply& reply) {
     reply.items_.pop_front();
   } else if (reply.answer_ != nullptr) {
     now.answer = std::move(reply.answer_);
+    NoteAnswer(reply);
     Forget(reply);
   } else if (!over_.ok()) {
     now.over = true;
@@ -247,7 +312,6 @@ absl::Status ReplyRouter::Handle(std::unique_ptr<Received> received, PendingRepl
       }
       case schemas::Message::RESPONSE: {
         const uint64_t id = root.getResponse().getId();
-        history_.Ended(id);
         // The reader's own answer needs no lock: nobody else delivers while it reads.
         if (own != nullptr && own->id_ == id && own->kind_ == kind && own->answer_ == nullptr) {
           own->answer_ = std::move(received);
@@ -283,11 +347,13 @@ absl::Status ReplyRouter::Deliver(uint64_t id, schemas::Message::Which kind,
   if (reply != nullptr && reply->kind_ == kind && reply->answer_ == nullptr) {
     has_answered_.store(true, std::memory_order_relaxed);
     reply->answer_ = std::move(received);
+    NoteAnswer(*reply);
     Notify(*reply);
     return absl::OkStatus();
   }
   const auto abandoned = abandoned_.find(id);
   if (reply == nullptr && abandoned != abandoned_.end() && abandoned->second.kind == kind) {
+    if (kind == schemas::Message::RESPONSE) NoteEnd(id, abandoned->second.name);
     abandoned_.erase(abandoned);
     return absl::OkStatus();
   }

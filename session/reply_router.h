@@ -69,10 +69,12 @@ class PendingReply {
   Waiter& waiter_;
   const absl::string_view name_;
   uint64_t id_ = 0;
-  // Guarded by the router's mutex:
+  // Guarded by the router's mutex. The first, and `answer_` while its own thread reads, that thread
+  // alone writes.
   bool pending_ = false;
   bool cancelled_ = false;
   bool told_cancelled_ = false;
+  bool ended_ = false;  // its answer has come, and is counted
   bool noted_ = false;  // among what has happened to the waiter's replies
   uint32_t credit_ = 0;
   std::unique_ptr<Received> answer_;
@@ -124,8 +126,9 @@ class ReplyRouter {
   Happening Look(PendingReply& reply);
   void Nudge(Waiter& waiter);
 
-  // What was called, of a reply that is pending; empty if there is none.
-  std::string NameOf(uint64_t id) const;
+  // What was called, of a call that has no answer yet, or was the last to get one; empty for
+  // others.
+  std::string TargetOf(uint64_t id) const;
 
   // No more requests: says so once, to the first that asks (false: somebody else has).
   bool Close();
@@ -139,8 +142,9 @@ class ReplyRouter {
   // DEADLINE_EXCEEDED if it is not over by then.
   absl::Status AwaitOver(Deadline deadline);
 
-  // Which call ran when, for what the worker prints meanwhile.
+  // Which call ran when, for what the worker prints meanwhile. Until more is said, one at a time.
   const CallHistory& history() const { return history_; }
+  void SetConcurrency(uint32_t calls);
   // Once: passes on the events that have come and that nobody has read. REQUIRES: it is over, and
   // nothing more comes.
   void DrainEvents();
@@ -165,10 +169,20 @@ class ReplyRouter {
    private:
     ReplyRouter& router_;
   };
+  class History : public CallHistory {
+   public:
+    explicit History(const ReplyRouter& router) : router_(router) {}
+    uint64_t ended() const override;
+    CallName RanAlone(uint64_t since_ended, absl::Duration at_most) const override;
+
+   private:
+    const ReplyRouter& router_;
+  };
   // What may still come for a reply that was abandoned.
   struct Abandoned {
     schemas::Message::Which kind;
     uint32_t credit;
+    std::string name;
   };
 
   absl::Duration ArmReading();
@@ -185,6 +199,10 @@ class ReplyRouter {
   PendingReply* Find(uint64_t id) const;
   void Notify(PendingReply& reply);
   void Forget(PendingReply& reply);
+  void NoteAnswer(PendingReply& reply);
+  void NoteEnd(uint64_t id, absl::string_view name);
+  // That run in the worker, or wait there for their turn.
+  std::vector<CallName> CallsInFlight() const;
   Happening Take(PendingReply& reply);
   // Reads one message, or sleeps until somebody wakes the waiter.
   void Step(std::unique_lock<std::mutex>& lock, Waiter& waiter, PendingReply* own,
@@ -196,7 +214,7 @@ class ReplyRouter {
 
   Channel& channel_;
   const EventSink events_;
-  CallHistory history_;
+  const History history_;
   const Cancellation interrupt_;  // ends every send when the connection is over
   const Cancellation poke_;       // makes the thread that reads look up
   Reading reading_meanwhile_;
@@ -209,9 +227,14 @@ class ReplyRouter {
   std::vector<Waiter*> asleep_;
   std::unordered_map<uint64_t, Abandoned> abandoned_;
   uint64_t next_id_ = 1;
-  bool reading_ = false;      // somebody reads the pipe
-  bool drained_ = false;      // after the end; nobody reads any more
-  Waiter* reader_ = nullptr;  // who, if it waits for something itself
+  uint32_t concurrency_ = 1;    // calls that the worker runs at a time
+  uint64_t ended_ = 0;          // calls
+  CallName last_ended_;         // of them
+  int64_t last_end_ = 0;        // when it ended; CoarseNanoseconds
+  int64_t one_before_end_ = 0;  // and the one before it
+  bool reading_ = false;        // somebody reads the pipe
+  bool drained_ = false;        // after the end; nobody reads any more
+  Waiter* reader_ = nullptr;    // who, if it waits for something itself
   absl::Status over_;
 };
 

@@ -73,17 +73,23 @@ absl::Status Serving::Serve(int threads) {
 }
 
 void Serving::ServeOnThisThread() {
-  while (const std::unique_ptr<ServedRequest> request = Next()) {
+  std::unique_ptr<ServedRequest> request;
+  while ((request = Next(std::move(request)))) {
     absl::Status answered = Answer(*request);
-    Finished(*request);
     if (answered.ok()) continue;
     std::lock_guard<std::mutex> lock(mutex_);
     End(answered);
   }
 }
 
-std::unique_ptr<ServedRequest> Serving::Next() {
+std::unique_ptr<ServedRequest> Serving::Next(std::unique_ptr<ServedRequest> finished) {
   std::unique_lock<std::mutex> lock(mutex_);
+  if (finished != nullptr) {
+    running_.erase(std::find(running_.begin(), running_.end(), finished.get()));
+    signs_.fetch_add(1, std::memory_order_relaxed);
+    ShowOldest();
+    finished.reset();
+  }
   while (true) {
     if (!end_.ok()) return nullptr;
     if (channel_.has_released()) {
@@ -108,13 +114,6 @@ std::unique_ptr<ServedRequest> Serving::Next() {
     changed_.wait(lock);
     --waiting_;
   }
-}
-
-void Serving::Finished(const ServedRequest& request) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  running_.erase(std::find(running_.begin(), running_.end(), &request));
-  signs_.fetch_add(1, std::memory_order_relaxed);
-  ShowOldest();
 }
 
 void Serving::ShowOldest() {

@@ -67,9 +67,8 @@ class Serving {
 
   // Serves on this thread until the end.
   void ServeOnThisThread();
-  // The next request to be run; null at the end.
-  std::unique_ptr<ServedRequest> Next();
-  void Finished(const ServedRequest& request);
+  // The next request to be run, after `finished` (or none); null at the end.
+  std::unique_ptr<ServedRequest> Next(std::unique_ptr<ServedRequest> finished);
   absl::Status Answer(ServedRequest& request);
   absl::Status ReadRequest(const Received& received, absl::string_view& target,
                            std::vector<NamedObject>& arguments) const;

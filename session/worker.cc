@@ -67,7 +67,7 @@ class Worker::Server {
   ShmPoolStats pool_stats() const { return greeted_ ? pool_->stats() : ShmPoolStats(); }
 
  private:
-  absl::Status Greet();
+  absl::Status Greet(int threads);
   absl::Status Refuse(MessagePipe& pipe, absl::string_view why);
 
   Worker& worker_;
@@ -88,7 +88,7 @@ int Worker::Server::Serve(int threads) {
     if (greeted_) serving_->Beat();
   });
   if (!guardian.ok()) return Complain(kBadSetUp, guardian.status().message());
-  absl::Status greeted = Greet();
+  absl::Status greeted = Greet(threads);
   if (absl::IsUnavailable(greeted)) EndWithMain();
   if (!greeted.ok()) return Complain(kBadSetUp, greeted.message());
   absl::Status end = serving_->Serve(threads);
@@ -97,7 +97,7 @@ int Worker::Server::Serve(int threads) {
   return Complain(absl::IsDataLoss(end) ? kBadMain : kBadSetUp, end.message());
 }
 
-absl::Status Worker::Server::Greet() {
+absl::Status Worker::Server::Greet(int threads) {
   auto pipe =
       std::make_unique<RingPipe>(std::make_unique<SocketPipe>(std::move(socket_)), PipeOptions());
   RingPipe& ring_pipe = *pipe;
@@ -112,6 +112,7 @@ absl::Status Worker::Server::Greet() {
   });
   if (read.ok()) read = worker_.mistakes_;
   WelcomeInfo welcome;
+  welcome.threads = static_cast<uint32_t>(threads);
   std::vector<int> descriptors;
   if (read.ok() && hello->ring) {
     absl::StatusOr<std::vector<int>> joined =

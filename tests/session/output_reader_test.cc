@@ -31,6 +31,17 @@ using ::testing::ElementsAre;
 using ::testing::EndsWith;
 using ::testing::StartsWith;
 
+struct FakeHistory : CallHistory {
+  uint64_t ended() const override { return ended_calls; }
+  CallName RanAlone(uint64_t since_ended, absl::Duration) const override {
+    asked_since = since_ended;
+    return call;
+  }
+  std::atomic<uint64_t> ended_calls = 0;
+  mutable std::atomic<uint64_t> asked_since = 0;
+  CallName call;
+};
+
 class OutputReaderTest : public ::testing::Test {
  protected:
   OutputReaderTest() {
@@ -75,7 +86,7 @@ class OutputReaderTest : public ::testing::Test {
   std::mutex mutex_;
   std::condition_variable added_;
   std::vector<LogRecord> records_;
-  CallHistory history_;
+  FakeHistory history_;
   std::unique_ptr<LogQueue> queue_;
   std::unique_ptr<OutputReader> reader_;
 };
@@ -178,13 +189,27 @@ TEST_F(OutputReaderTest, WhatIsThereCanBeReadAtOnceButForAnUnfinishedLine) {
 TEST_F(OutputReaderTest, ALineHasItsTimeAndTheCallThatRan) {
   reader_->set_calls(&history_);
   const absl::Time before = absl::Now();
-  history_.Began(7, "stats.mean");
+  history_.call = {.id = 7, .target = "stats.mean"};
   Print("one\n");
   AwaitRecords(1);
   EXPECT_EQ(records_[0].call, 7u);
   EXPECT_EQ(records_[0].target, "stats.mean");
   EXPECT_GE(records_[0].time, before);
   EXPECT_LE(records_[0].time, absl::Now());
+}
+
+TEST_F(OutputReaderTest, ALineIsOfACallThatEndedSinceThereWasNothingToRead) {
+  history_.ended_calls = 5;
+  reader_->set_calls(&history_);
+  reader_->ReadNow();
+  history_.ended_calls = 7;
+  Print("one\n");
+  AwaitRecords(1);
+  EXPECT_EQ(history_.asked_since, 5u);
+  reader_->ReadNow();
+  Print("two\n");
+  AwaitRecords(2);
+  EXPECT_EQ(history_.asked_since, 7u);
 }
 
 TEST_F(OutputReaderTest, OutsideOfCallsALineHasNone) {
