@@ -34,6 +34,12 @@ absl::Status CancelledMeanwhile() {
   return absl::CancelledError("the call was cancelled before a new worker was running");
 }
 
+// How long a caller waits for another worker after an outcome like this: not at all if it has given
+// up already.
+Deadline PatienceAfter(const CallOutcome& outcome, Deadline deadline) {
+  return outcome.gave_up ? Deadline::After(absl::ZeroDuration()) : deadline;
+}
+
 // A worker that could not be started for this reason can't be the next time either.
 bool IsLasting(const absl::Status& status) {
   return absl::IsNotFound(status) || absl::IsPermissionDenied(status) ||
@@ -55,7 +61,7 @@ SessionCore::SessionCore(SessionOptions options)
       async_calls_([this](AsyncCall& call, CallOutcome outcome) -> absl::StatusOr<Object> {
         if (!outcome.lost) return std::move(outcome.result);
         return Recover(call.connection(), outcome.result.status(),
-                       outcome.gave_up ? Deadline::After(absl::ZeroDuration()) : call.deadline());
+                       PatienceAfter(outcome, call.deadline()));
       }) {}
 
 SessionCore::~SessionCore() = default;
@@ -92,9 +98,9 @@ absl::StatusOr<Object> SessionCore::Call(const CallOptions& options, absl::strin
     std::optional<CallOutcome> failed = call.Start(arguments);
     CallOutcome outcome = failed.has_value() ? *std::move(failed) : call.Finish();
     if (!outcome.lost) return std::move(outcome.result);
-    const Deadline patience = outcome.gave_up ? Deadline::After(absl::ZeroDuration()) : deadline;
     const bool closing = (*connection)->closing();
-    status = Recover(*connection, outcome.result.status(), patience, options.cancellation);
+    status = Recover(*connection, outcome.result.status(), PatienceAfter(outcome, deadline),
+                     options.cancellation);
     const bool may_repeat = (options.idempotent || !outcome.may_have_run) && !outcome.gave_up;
     if (!may_repeat || repeats == kMostRepeats || closing) return status;
   }
@@ -115,9 +121,9 @@ std::shared_ptr<AsyncResult> SessionCore::Submit(const CallOptions& options,
   auto call =
       std::make_shared<AsyncCall>(*connection, target, options, deadline, HangTimeoutOf(options));
   if (std::optional<CallOutcome> failed = call->in_progress().Start(arguments)) {
-    result->Set(failed->lost
-                    ? Recover(*connection, failed->result.status(), deadline, options.cancellation)
-                    : std::move(failed->result));
+    result->Set(failed->lost ? Recover(*connection, failed->result.status(),
+                                       PatienceAfter(*failed, deadline), options.cancellation)
+                             : std::move(failed->result));
     return result;
   }
   result->SetCancel([weak = std::weak_ptr<AsyncCall>(call)] {
@@ -142,7 +148,8 @@ ObjectStream SessionCore::Stream(const CallOptions& options, absl::string_view t
                                                           CallOutcome outcome) -> absl::Status {
                         const std::shared_ptr<SessionCore> core = weak.lock();
                         if (core == nullptr) return outcome.result.status();
-                        return core->Recover(lost, outcome.result.status(), deadline);
+                        return core->Recover(lost, outcome.result.status(),
+                                             PatienceAfter(outcome, deadline));
                       });
 }
 

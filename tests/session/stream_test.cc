@@ -153,6 +153,19 @@ TEST_F(StreamTest, ADeadlineEndsIt) {
   EXPECT_THAT(session.Call<int64_t>("echo.number", 1), IsOkAndHolds(1));
 }
 
+TEST_F(StreamTest, OneThatIsCancelledDoesNotWaitForAnotherWorker) {
+  Session session = StartLong();
+  auto numbers = session.Stream<int64_t>(
+      {.on_deadline = OnDeadline::kKill, .grace = absl::ZeroDuration()}, "stream.break", 1, "hang");
+  ASSERT_TRUE(numbers.Next());
+  numbers.Cancel();
+  EXPECT_FALSE(numbers.Next());
+  EXPECT_THAT(numbers.status(),
+              StatusIs(absl::StatusCode::kCancelled, HasSubstr("the next call starts")));
+  EXPECT_EQ(session.worker_pid(), -1);
+  EXPECT_THAT(session.Call<int64_t>("echo.number", 1), IsOkAndHolds(1));
+}
+
 TEST_F(StreamTest, WhatEndsTheFunctionEndsTheStreamBehindItsResults) {
   Session session = StartLong();
   const std::vector<std::pair<std::string, absl::StatusCode>> ways = {

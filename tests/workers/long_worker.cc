@@ -105,6 +105,7 @@ absl::Status Break(int64_t count, const std::string& how, ResultWriter<int64_t>&
   if (how == "status") return absl::AbortedError("no more");
   if (how == "throw") throw std::runtime_error("no more");
   if (how == "kill") ::kill(::getpid(), SIGKILL);
+  if (how == "hang") Hang("", false);
   return absl::OkStatus();
 }
 
