@@ -4,6 +4,7 @@
 #include <chrono>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "slabpipe/session/service_thread.h"
 
@@ -73,6 +74,7 @@ struct AsyncCalls::Shared {
   void See(Connection& connection, Entries& entries);
   void SettleOne(Entries& entries, Entries::iterator place, CallOutcome outcome);
   void TakeNew(Connection& connection, Entries& entries);
+  void LookAt(const std::vector<PendingReply*>& replies, Entries& entries);
   void CancelAll(Entries& entries);
 
   const Settle settle;
@@ -138,6 +140,27 @@ void AsyncCalls::Shared::Run() {
   }
 }
 
+// To settle a call whose worker is lost may take as long as its deadline lets it. So these are the
+// last, and of them those that have least time the first.
+void AsyncCalls::Shared::LookAt(const std::vector<PendingReply*>& replies, Entries& entries) {
+  std::vector<std::pair<Entries::iterator, CallOutcome>> lost;
+  for (PendingReply* reply : replies) {
+    const auto place = entries.find(reply);
+    if (place == entries.end()) continue;  // not taken over yet
+    std::optional<CallOutcome> outcome = place->second.call->in_progress().Look();
+    if (!outcome.has_value()) continue;
+    if (outcome->lost) {
+      lost.emplace_back(place, *std::move(outcome));
+    } else {
+      SettleOne(entries, place, *std::move(outcome));
+    }
+  }
+  std::sort(lost.begin(), lost.end(), [](const auto& a, const auto& b) {
+    return a.first->second.call->deadline() < b.first->second.call->deadline();
+  });
+  for (auto& [place, outcome] : lost) SettleOne(entries, place, std::move(outcome));
+}
+
 // Takes over those calls of `connection` that were added, and looks at each once: something may
 // have happened to it before.
 void AsyncCalls::Shared::TakeNew(Connection& connection, Entries& entries) {
@@ -195,13 +218,8 @@ void AsyncCalls::Shared::See(Connection& connection, Entries& entries) {
       happened.clear();
       for (const auto& [reply, entry] : entries) happened.push_back(reply);
     }
-    for (PendingReply* reply : happened) {
-      const auto place = entries.find(reply);
-      if (place == entries.end()) continue;  // not taken over yet
-      if (auto outcome = place->second.call->in_progress().Look()) {
-        SettleOne(entries, place, *std::move(outcome));
-      }
-    }
+    if (!over && !connection.over().ok()) continue;  // all of them
+    LookAt(happened, entries);
   }
   CancelAll(entries);
 }

@@ -230,8 +230,11 @@ absl::Status SessionCore::Recover(const std::shared_ptr<Connection>& lost,
   if (connection() == lost) {
     if (lost->closing()) return WithNote(status, "the session is being shut down");
     Retire(lost);
-    std::unique_lock<std::mutex> lock(mutex_);
+    std::lock_guard<std::mutex> lock(mutex_);
     next_start_ = restarts_.NextStart(SteadyNow(), lost->router().has_answered());
+  }
+  std::unique_lock<std::mutex> lock(mutex_);
+  if (connection_ == nullptr && next_start_.has_value()) {
     if (!next_start_->ok()) return WithNote(status, next_start_->status().message());
     if (**next_start_ > SteadyNow() || deadline.HasPassed()) {
       return WithNote(status, "the next call starts a new worker");
@@ -241,10 +244,9 @@ absl::Status SessionCore::Recover(const std::shared_ptr<Connection>& lost,
                       absl::StrCat("a new worker could not be started: ", started.message()));
     }
   }
-  const std::shared_ptr<Connection> current = connection();
-  if (current == nullptr) return WithNote(status, "there is no worker now");
-  return WithNote(status, absl::StrCat("a new worker is running (pid ", current->pid(), ")"),
-                  current->pid());
+  if (connection_ == nullptr) return WithNote(status, "there is no worker now");
+  const pid_t pid = connection_->pid();
+  return WithNote(status, absl::StrCat("a new worker is running (pid ", pid, ")"), pid);
 }
 
 absl::Status SessionCore::Shutdown(absl::Duration grace) {

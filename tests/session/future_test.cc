@@ -2,14 +2,19 @@
 
 #include "slabpipe/session/future.h"
 
+#include <signal.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <condition_variable>
+#include <fstream>
 #include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -87,6 +92,26 @@ TEST_F(FutureTest, ADeadlineIsKeptThoughNobodyWaits) {
   told.wait(lock, [&] { return ready; });
   EXPECT_THAT(hanging.Get(), StatusIs(absl::StatusCode::kDeadlineExceeded));
   session.Shutdown(absl::ZeroDuration()).IgnoreError();
+}
+
+TEST_F(FutureTest, ADeadlineIsKeptWhileOthersWaitForANewWorker) {
+  const std::string block = absl::StrCat(::testing::TempDir(), "/block.", ::getpid());
+  SessionOptions options = LongOptions();
+  options.environment = {{"SLABPIPE_TEST_BLOCK", block}};
+  options.start_up_targets = {"start.unless_blocked"};
+  Session session = StartGood(options);
+  std::vector<AnyFuture> patient;
+  for (int i = 0; i < 20; ++i) patient.push_back(session.Submit<bool>("long.nap", 3'600'000));
+  Future<bool> hurried =
+      session.Submit<bool>({.timeout = absl::Milliseconds(200)}, "long.nap", 3'600'000);
+  for (int i = 0; i < 20; ++i) patient.push_back(session.Submit<bool>("long.nap", 3'600'000));
+  std::ofstream(block) << "the next worker hangs at its start\n";
+  ::kill(session.worker_pid(), SIGKILL);
+  EXPECT_FALSE(hurried.Get().ok());
+  for (const AnyFuture& future : patient) EXPECT_FALSE(future.ready());
+  session.Shutdown(absl::ZeroDuration()).IgnoreError();
+  EXPECT_THAT(WaitAll(patient), IsOk());
+  ::unlink(block.c_str());
 }
 
 TEST_F(FutureTest, WaitAnyNamesOneThatIsReady) {

@@ -109,6 +109,12 @@ absl::Status Break(int64_t count, const std::string& how, ResultWriter<int64_t>&
   return absl::OkStatus();
 }
 
+// A start-up target: hangs if the file is there that the variable SLABPIPE_TEST_BLOCK names.
+void StartUnlessBlocked() {
+  const char* path = ::getenv("SLABPIPE_TEST_BLOCK");
+  if (path != nullptr && ::access(path, F_OK) == 0) Hang("", false);
+}
+
 int64_t Written() { return written; }
 pid_t Pid() { return ::getpid(); }
 void Die() { ::kill(::getpid(), SIGKILL); }
@@ -137,6 +143,7 @@ int Main(int argc, char** argv) {
   worker.Register("stream.arrays", Arrays);
   worker.Register("stream.break", Break);
   worker.Register("stream.written", Written);
+  worker.Register("start.unless_blocked", StartUnlessBlocked);
   worker.Register("process.pid", Pid);
   worker.Register("process.die", Die);
   worker.Register("process.die_at_first", DieAtFirst);
