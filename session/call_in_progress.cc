@@ -60,6 +60,7 @@ std::optional<CallOutcome> CallInProgress::Start(absl::Span<const ArgumentRef> a
       failed = Lost(absl::StrCat("'", target_, "' was to be called"));
     }
     failed.may_have_run = false;
+    failed.shut_out = connection_.closing();
     return failed;
   }
   if (options_.cancellation.stop_possible()) {
@@ -68,11 +69,14 @@ std::optional<CallOutcome> CallInProgress::Start(absl::Span<const ArgumentRef> a
   absl::Status sent = connection_.SendRequest(Head(credit), arguments, sent_);
   if (sent.ok()) return std::nullopt;
   router.Withdraw(reply_);
+  const bool closing = connection_.closing();
   if (!absl::IsFailedPrecondition(sent) && !connection_.over().ok()) {
-    return Lost(absl::StrCat("'", target_, "' was being called"));
+    CallOutcome lost = Lost(absl::StrCat("'", target_, "' was being called"));
+    lost.shut_out = closing;
+    return lost;
   }
   if (!absl::IsDeadlineExceeded(sent) && !absl::IsCancelled(sent)) {
-    return CallOutcome{.result = sent};
+    return CallOutcome{.result = sent, .shut_out = closing && absl::IsFailedPrecondition(sent)};
   }
   // Nothing was sent: either the worker takes nothing, or another caller's message is on its way.
   reason_ = sent.code();

@@ -38,6 +38,7 @@ struct CallOutcome {
   bool lost = false;         // the worker is, and the result says how
   bool may_have_run = true;  // of one that is lost: false: the worker had not begun it
   bool gave_up = false;      // deadline or cancellation
+  bool shut_out = false;     // it was not sent: this side is ending the worker, or has
 };
 
 // Thread-compatible, but for Cancel. Borrows the connection, the options and the waiter. To be

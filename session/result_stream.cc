@@ -49,6 +49,7 @@ ObjectStream& ObjectStream::operator=(ObjectStream&& other) noexcept {
   Stop();
   state_ = std::move(other.state_);
   status_ = std::move(other.status_);
+  shut_out_ = other.shut_out_;
   return *this;
 }
 
@@ -76,6 +77,7 @@ void ObjectStream::End(CallOutcome outcome) {
   const std::shared_ptr<Connection> connection = state_->connection;
   const Settle settle = state_->settle;
   state_ = nullptr;
+  shut_out_ = outcome.shut_out;
   status_ = outcome.lost ? settle(connection, std::move(outcome)) : outcome.result.status();
 }
 

@@ -55,6 +55,8 @@ class ObjectStream {
   std::optional<Object> Next();
   const absl::Status& status() const { return status_; }
   void Cancel();
+  // CallOutcome::shut_out.
+  bool shut_out() const { return shut_out_; }
 
  private:
   struct State;
@@ -63,6 +65,7 @@ class ObjectStream {
 
   std::unique_ptr<State> state_;  // null when it has ended
   absl::Status status_;
+  bool shut_out_ = false;
 };
 
 // Move-only, thread-compatible. Must be used up or destroyed before the session's end to be of use;

@@ -15,6 +15,8 @@ namespace {
 
 // How often a call that may be repeated is.
 constexpr int kMostRepeats = 2;
+// How often a call that meets a worker at its end, of this side's making, turns to the next one.
+constexpr int kMostExchanges = 3;
 // How long Shutdown waits for the log sink.
 constexpr absl::Duration kTimeForLogs = absl::Seconds(1);
 
@@ -88,21 +90,23 @@ absl::StatusOr<Object> SessionCore::Call(const CallOptions& options, absl::strin
   ++calls_;
   const Deadline deadline = DeadlineOf(options);
   absl::Status status;  // of the attempt before
-  for (int repeats = 0;; ++repeats) {
+  for (int repeats = 0, exchanges = 0;;) {
     absl::StatusOr<std::shared_ptr<Connection>> connection =
         RunningConnection(deadline, options.cancellation);
     if (!connection.ok()) return status.ok() ? connection.status() : status;
-    if (repeats > 0) ++repeats_;
     Waiter waiter;
     CallInProgress call(**connection, target, options, deadline, HangTimeoutOf(options), waiter);
     std::optional<CallOutcome> failed = call.Start(arguments);
     CallOutcome outcome = failed.has_value() ? *std::move(failed) : call.Finish();
+    if (outcome.shut_out && ++exchanges <= kMostExchanges) continue;
+    if (repeats > 0) ++repeats_;
     if (!outcome.lost) return std::move(outcome.result);
     const bool closing = (*connection)->closing();
     status = Recover(*connection, outcome.result.status(), PatienceAfter(outcome, deadline),
                      options.cancellation);
     const bool may_repeat = (options.idempotent || !outcome.may_have_run) && !outcome.gave_up;
     if (!may_repeat || repeats == kMostRepeats || closing) return status;
+    ++repeats;
   }
 }
 
@@ -112,45 +116,57 @@ std::shared_ptr<AsyncResult> SessionCore::Submit(const CallOptions& options,
   ++calls_;
   auto result = std::make_shared<AsyncResult>();
   const Deadline deadline = DeadlineOf(options);
-  absl::StatusOr<std::shared_ptr<Connection>> connection =
-      RunningConnection(deadline, options.cancellation);
-  if (!connection.ok()) {
-    result->Set(connection.status());
+  for (int exchanges = 0;;) {
+    absl::StatusOr<std::shared_ptr<Connection>> connection =
+        RunningConnection(deadline, options.cancellation);
+    if (!connection.ok()) {
+      result->Set(connection.status());
+      return result;
+    }
+    auto call =
+        std::make_shared<AsyncCall>(*connection, target, options, deadline, HangTimeoutOf(options));
+    std::optional<CallOutcome> failed = call->in_progress().Start(arguments);
+    if (failed.has_value() && failed->shut_out && ++exchanges <= kMostExchanges) continue;
+    if (failed.has_value()) {
+      result->Set(failed->lost ? Recover(*connection, failed->result.status(),
+                                         PatienceAfter(*failed, deadline), options.cancellation)
+                               : std::move(failed->result));
+    } else {
+      HandOver(std::move(call), result);
+    }
     return result;
   }
-  auto call =
-      std::make_shared<AsyncCall>(*connection, target, options, deadline, HangTimeoutOf(options));
-  if (std::optional<CallOutcome> failed = call->in_progress().Start(arguments)) {
-    result->Set(failed->lost ? Recover(*connection, failed->result.status(),
-                                       PatienceAfter(*failed, deadline), options.cancellation)
-                             : std::move(failed->result));
-    return result;
-  }
+}
+
+void SessionCore::HandOver(std::shared_ptr<AsyncCall> call,
+                           const std::shared_ptr<AsyncResult>& result) {
   result->SetCancel([weak = std::weak_ptr<AsyncCall>(call)] {
     if (const std::shared_ptr<AsyncCall> running = weak.lock()) running->in_progress().Cancel();
   });
   if (absl::Status added = async_calls_.Add(call, result); !added.ok()) {
-    (*connection)->router().Abandon(call->in_progress().reply());
+    call->connection()->router().Abandon(call->in_progress().reply());
     result->Set(added);
   }
-  return result;
 }
 
 ObjectStream SessionCore::Stream(const CallOptions& options, absl::string_view target,
                                  absl::Span<const ArgumentRef> arguments) {
   ++calls_;
   const Deadline deadline = DeadlineOf(options);
-  absl::StatusOr<std::shared_ptr<Connection>> connection =
-      RunningConnection(deadline, options.cancellation);
-  if (!connection.ok()) return ObjectStream(connection.status());
-  return ObjectStream(*connection, target, options, deadline, HangTimeoutOf(options), arguments,
-                      [weak = weak_from_this(), deadline](const std::shared_ptr<Connection>& lost,
+  const auto settle = [weak = weak_from_this(), deadline](const std::shared_ptr<Connection>& lost,
                                                           CallOutcome outcome) -> absl::Status {
-                        const std::shared_ptr<SessionCore> core = weak.lock();
-                        if (core == nullptr) return outcome.result.status();
-                        return core->Recover(lost, outcome.result.status(),
-                                             PatienceAfter(outcome, deadline));
-                      });
+    const std::shared_ptr<SessionCore> core = weak.lock();
+    if (core == nullptr) return outcome.result.status();
+    return core->Recover(lost, outcome.result.status(), PatienceAfter(outcome, deadline));
+  };
+  for (int exchanges = 0;;) {
+    absl::StatusOr<std::shared_ptr<Connection>> connection =
+        RunningConnection(deadline, options.cancellation);
+    if (!connection.ok()) return ObjectStream(connection.status());
+    ObjectStream stream(*connection, target, options, deadline, HangTimeoutOf(options), arguments,
+                        settle);
+    if (!stream.shut_out() || ++exchanges > kMostExchanges) return stream;
+  }
 }
 
 absl::Status SessionCore::ReleaseHandles(absl::Duration timeout) {

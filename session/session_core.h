@@ -92,6 +92,8 @@ class SessionCore : public std::enable_shared_from_this<SessionCore> {
   // wished, and says so in the status.
   absl::Status Recover(const std::shared_ptr<Connection>& lost, const absl::Status& status,
                        Deadline deadline, std::stop_token stop = {});
+  // A call that has been sent: from here on AsyncCalls sees to it.
+  void HandOver(std::shared_ptr<AsyncCall> call, const std::shared_ptr<AsyncResult>& result);
   // A thread that waits for changed_ looks up when its call is cancelled.
   auto LookUpAt(const std::stop_token& stop) {
     return std::stop_callback(stop, [this] {

@@ -303,6 +303,35 @@ TEST_F(LifecycleTest, ARestartEndsAHungWorker) {
   EXPECT_EQ(session.stats().restarts, 1u);
 }
 
+// Those that come while the old worker goes are for the new one.
+TEST_F(LifecycleTest, CallsDuringARestartAreAnswered) {
+  Session session = StartGood();
+  std::atomic<bool> stop = false;
+  const auto until_stopped = [&](const std::function<void()>& call) {
+    return std::thread([&stop, call] {
+      while (!stop) call();
+    });
+  };
+  std::vector<std::thread> callers;
+  callers.push_back(
+      until_stopped([&] { ASSERT_THAT(session.Call<int>("echo.integer", 1), IsOkAndHolds(1)); }));
+  callers.push_back(until_stopped(
+      [&] { ASSERT_THAT(session.Submit<int>("echo.integer", 2).Get(), IsOkAndHolds(2)); }));
+  callers.push_back(until_stopped([&] {
+    ResultStream<int64_t> results = session.Stream<int64_t>("stream.ten");
+    while (results.Next()) {
+    }
+    ASSERT_THAT(results.status(), IsOk());
+  }));
+  for (int i = 0; i < 20; ++i) {
+    const uint64_t calls = session.stats().calls;
+    EXPECT_THAT(session.Restart(), IsOk());
+    while (session.stats().calls < calls + 10 && !HasFailure()) std::this_thread::yield();
+  }
+  stop = true;
+  for (std::thread& caller : callers) caller.join();
+}
+
 // Threads.
 
 TEST_F(LifecycleTest, EightThreadsEachGetTheirOwnAnswers) {
