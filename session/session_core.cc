@@ -213,6 +213,12 @@ absl::StatusOr<std::shared_ptr<Connection>> SessionCore::RunningConnection(Deadl
       absl::StrCat("there is no worker: it ", why, "; try Restart()"));
 }
 
+void SessionCore::EndDelay() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (next_start_.has_value() && next_start_->ok()) next_start_ = SteadyNow();
+  changed_.notify_all();
+}
+
 // Waits until the policy allows a new worker, and starts it. REQUIRES: an Exchange.
 absl::Status SessionCore::StartLater(std::unique_lock<std::mutex>& lock, Deadline deadline,
                                      const std::stop_token& stop) {
@@ -309,6 +315,7 @@ absl::Status SessionCore::FlushLogs(Deadline deadline) {
 
 absl::Status SessionCore::Restart(std::optional<EnvironmentChanges> environment) {
   if (absl::Status mine = CheckProcess(); !mine.ok()) return mine;
+  EndDelay();
   Exchange exchange(*this);
   exchange.Take(Deadline::Never());
   if (environment.has_value()) {

@@ -88,6 +88,9 @@ class SessionCore : public std::enable_shared_from_this<SessionCore> {
                                                                 std::stop_token stop);
   absl::Status StartLater(std::unique_lock<std::mutex>& lock, Deadline deadline,
                           const std::stop_token& stop);
+  // Before an Exchange in which somebody starts a worker by hand: a call that waits for the time of
+  // the next one holds it till then.
+  void EndDelay();
   // After a call that ended with its worker, or may have: if that is lost, starts another, if so
   // wished, and says so in the status.
   absl::Status Recover(const std::shared_ptr<Connection>& lost, const absl::Status& status,

@@ -48,6 +48,7 @@ absl::Status CheckUsable(const SessionOptions& options, const Environment& envir
 
 absl::Status SessionCore::Restart(const Environment& environment) {
   if (absl::Status mine = CheckProcess(); !mine.ok()) return mine;
+  EndDelay();
   Exchange exchange(*this);
   exchange.Take(Deadline::Never());
   if (absl::Status allowed = CheckNoScope(); !allowed.ok()) return allowed;
@@ -59,6 +60,7 @@ absl::Status SessionCore::Restart(const Environment& environment) {
 
 absl::Status SessionCore::Enter(const Environment& environment) {
   if (absl::Status mine = CheckProcess(); !mine.ok()) return mine;
+  EndDelay();
   Exchange exchange(*this);
   exchange.Take(Deadline::Never());
   if (absl::Status allowed = CheckNoScope(); !allowed.ok()) return allowed;
@@ -94,6 +96,7 @@ absl::Status SessionCore::Return(std::optional<Environment> outer, uint64_t shut
 
 absl::Status SessionCore::Leave() {
   if (absl::Status mine = CheckProcess(); !mine.ok()) return mine;
+  EndDelay();
   Exchange exchange(*this);
   exchange.Take(Deadline::Never());
   std::unique_lock<std::mutex> lock(mutex_);

@@ -128,6 +128,21 @@ TEST_F(RecoveryTest, AShutdownAlsoEndsTheWaitForADelayedWorker) {
   ender.join();
 }
 
+TEST_F(RecoveryTest, ARestartAlsoEndsTheWaitForADelayedWorker) {
+  SessionOptions options = LongOptions();
+  options.restart = {.first_delay = absl::InfiniteDuration(),
+                     .max_delay = absl::InfiniteDuration()};
+  Session session = StartGood(options);
+  EXPECT_THAT(session.Call("process.die"), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(session.Call("process.die"), StatusIs(absl::StatusCode::kUnavailable));
+  std::thread caller(
+      [&] { EXPECT_THAT(session.Call<int64_t>("echo.number", 1), IsOkAndHolds(1)); });
+  while (session.stats().calls < 3) std::this_thread::yield();
+  EXPECT_THAT(session.Restart(), IsOk());
+  caller.join();
+  EXPECT_THAT(session.Call<int64_t>("echo.number", 2), IsOkAndHolds(2));
+}
+
 TEST_F(RecoveryTest, ACallWhoseDeadlineHasPassedLeavesTheNewWorkerToTheNext) {
   Session session = StartGood(LongOptions());
   EXPECT_THAT(session.Call({.timeout = absl::Milliseconds(50),
