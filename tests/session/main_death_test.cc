@@ -1,5 +1,5 @@
-// SIGKILL of main: no worker and no shared memory is left, whatever the worker was doing. Main is a
-// program that the test starts.
+// SIGKILL of main: no worker, no child of the worker's and no shared memory is left, whatever the
+// worker was doing. Main is a program that the test starts.
 
 #include <signal.h>
 #include <stdio.h>
@@ -8,7 +8,6 @@
 #include <string>
 #include <tuple>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -33,7 +32,7 @@ class MainDeathTest : public SessionTest,
   static std::string PrefixOf(pid_t process) { return absl::StrCat("slabpipe.", process, "."); }
 };
 
-TEST_P(MainDeathTest, I3LeavesNoWorkerAndNoSharedMemory) {
+TEST_P(MainDeathTest, I3LeavesNoWorkerNoChildOfItsAndNoSharedMemory) {
   Gate gate;
   int ends[2];
   ASSERT_EQ(::pipe(ends), 0);
@@ -46,9 +45,10 @@ TEST_P(MainDeathTest, I3LeavesNoWorkerAndNoSharedMemory) {
   writer.reset();
   char line[32] = {};
   ASSERT_GT(::read(reader.get(), line, sizeof(line) - 1), 0);
-  int worker = 0;
-  ASSERT_TRUE(absl::SimpleAtoi(line, &worker)) << line;
+  int worker = 0, child = 0;
+  ASSERT_EQ(::sscanf(line, "%d %d", &worker, &child), 2) << line;
   ASSERT_TRUE(ProcessExists(worker));
+  ASSERT_TRUE(ProcessExists(child));
   if (kind() == "posix") {
     ASSERT_THAT(SharedMemoryEntries(PrefixOf(main->pid())), Not(IsEmpty()));
   } else {
@@ -57,6 +57,7 @@ TEST_P(MainDeathTest, I3LeavesNoWorkerAndNoSharedMemory) {
 
   EXPECT_EQ(main->Kill(), WorkerEnd(Signalled{.signal = SIGKILL}));
   AwaitEnd(worker);   // the watchdog says so if it does not end
+  AwaitEnd(child);    // it is in the worker's process group
   SweepDeadOwners();  // what the next start does
   EXPECT_THAT(SharedMemoryEntries(PrefixOf(main->pid())), IsEmpty());
   EXPECT_EQ(SegmentMappingsOf(worker), 0u);
