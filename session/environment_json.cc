@@ -14,6 +14,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/time/time.h"
 #include "slabpipe/session/environment.h"
+#include "slabpipe/codec/text_width.h"
 #include "slabpipe/session/json_pointer.h"
 
 namespace slabpipe {
@@ -290,7 +291,7 @@ absl::StatusOr<std::string> Environment::ToJson() const {
 absl::StatusOr<Environment> Environment::FromJson(absl::string_view text, absl::string_view origin,
                                                   absl::string_view name) {
   const auto wrong = [&](const absl::Status& status) {
-    return absl::Status(status.code(), absl::StrCat(origin, ": ", status.message()));
+    return absl::Status(status.code(), absl::StrCat(origin, ": ", SafeText(status.message())));
   };
   absl::StatusOr<Json> json = Parse(text);
   if (!json.ok()) return wrong(json.status());

@@ -13,6 +13,8 @@ namespace {
 // What of the causes the text of a status shows. The value has them all.
 constexpr size_t kMostShownCauses = 32;
 constexpr size_t kMostShownBytes = 4096;
+// Of a target's name: no worker has one that is longer.
+constexpr size_t kMostShownNameBytes = 255;
 
 // Cut between characters of UTF-8.
 absl::string_view Beginning(absl::string_view text) {
@@ -32,7 +34,8 @@ RemoteError ToRemoteError(const absl::Status& status) {
 
 // What the worker says goes to a terminal sooner or later.
 absl::Status ToStatus(const RemoteError& error, absl::string_view target) {
-  std::string text = absl::StrCat(target, ": ");
+  const std::string name = PrintableText(target, kMostShownNameBytes);  // may be anything
+  std::string text = absl::StrCat(name, ": ");
   if (!error.type.empty()) absl::StrAppend(&text, SafeLine(error.type), ": ");
   absl::StrAppend(&text, SafeText(error.message));
   size_t shown = 0;
@@ -50,7 +53,7 @@ absl::Status ToStatus(const RemoteError& error, absl::string_view target) {
   if (!error.traceback.empty()) absl::StrAppend(&text, "\n  thrown in the worker at");
   AppendFrames(text, error.traceback);
   absl::Status status(error.code, text);
-  SetStatusDetail(status, kName, target, error);
+  SetStatusDetail(status, kName, name, error);
   return status;
 }
 

@@ -107,6 +107,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadText{"null", "the text is null; ", "an object"},
         BadText{R"({"programm": "x"})", "/programm is unknown; ", "name, program, arguments"},
         BadText{R"({"a/b": 1})", "/a~1b is unknown; ", "niceness"},
+        BadText{R"({"\u001b[2J": 1})", "/\\033[2J is unknown; ", "niceness"},
         BadText{R"({"limits": {"memory": 1}})", "/limits/memory is unknown; ", "memory_bytes"},
         BadText{R"({"program": "a", "program": "b"})", "/program is there twice", ""},
         BadText{R"({"variables": {"A": "1", "B": "1", "A": "2"}})", "/variables/A is there twice",

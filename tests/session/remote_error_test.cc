@@ -76,6 +76,13 @@ TEST(RemoteErrorTest, AStatusShowsNoControlCharactersOfTheWorkers) {
   EXPECT_THAT(GetRemoteError(status), ::testing::Optional(error));
 }
 
+// It may come from wherever main has it from.
+TEST(RemoteErrorTest, AStatusShowsNoMoreOfATargetThanANameMayHave) {
+  const RemoteError error = {.code = absl::StatusCode::kNotFound, .message = "no such"};
+  EXPECT_EQ(ToStatus(error, "pri\nnt\x1b").message(), "pri\\nnt\\033: no such");
+  EXPECT_LT(ToStatus(error, std::string(1'000'000, 'x')).ToString().size(), size_t{1000});
+}
+
 TEST(RemoteErrorTest, WhatNobodyReadsIsCutOff) {
   const std::string huge(1'000'000, 'x');
   RemoteError error = {
