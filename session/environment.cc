@@ -32,12 +32,7 @@ absl::Status CheckWord(absl::string_view where, const std::optional<std::string>
 
 absl::Status CheckTexts(absl::string_view where,
                         const std::optional<std::vector<std::string>>& texts) {
-  absl::Status status;
-  if (!texts.has_value()) return status;
-  for (size_t i = 0; i < texts->size(); ++i) {
-    status.Update(CheckText(absl::StrCat(where, "/", i), (*texts)[i]));
-  }
-  return status;
+  return texts.has_value() ? ValidateTexts(where, *texts) : absl::OkStatus();
 }
 
 absl::Status CheckTargets(const std::optional<std::vector<std::string>>& targets) {
@@ -52,25 +47,33 @@ absl::Status CheckTargets(const std::optional<std::vector<std::string>>& targets
   return status;
 }
 
-absl::Status CheckVariables(const EnvironmentChanges& variables) {
-  for (const auto& [name, value] : variables) {
-    const std::string where = JsonPointer("/variables", name);
-    if (name.empty() || absl::StrContains(name, '=')) {
-      return Wrong(where, "is no name of a variable: that has one character at least, and no '='");
-    }
-    if (name == kDescriptorVariable) return Wrong(where, "is slabpipe's own; it can't be changed");
-    absl::Status status = CheckText(where, name);
-    status.Update(CheckText(where, value.value_or("")));
-    if (!status.ok()) return status;
-  }
-  return absl::OkStatus();
-}
-
 absl::Status At(absl::string_view where, const absl::Status& status) {
   return absl::Status(status.code(), absl::StrCat(where, status.message()));
 }
 
 }  // namespace
+
+absl::Status ValidateTexts(absl::string_view where, const std::vector<std::string>& texts) {
+  absl::Status status;
+  for (size_t i = 0; i < texts.size(); ++i) {
+    status.Update(CheckText(absl::StrCat(where, "/", i), texts[i]));
+  }
+  return status;
+}
+
+absl::Status ValidateVariables(absl::string_view where, const EnvironmentChanges& variables) {
+  for (const auto& [name, value] : variables) {
+    const std::string place = JsonPointer(where, name);
+    if (name.empty() || absl::StrContains(name, '=')) {
+      return Wrong(place, "is no name of a variable: that has one character at least, and no '='");
+    }
+    if (name == kDescriptorVariable) return Wrong(place, "is slabpipe's own; it can't be changed");
+    absl::Status status = CheckText(place, name);
+    status.Update(CheckText(place, value.value_or("")));
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
 
 absl::Status ValidateEnvironmentName(absl::string_view name) {
   const bool right = !name.empty() && name.size() <= kMaxNameBytes &&
@@ -88,7 +91,7 @@ absl::Status Environment::Validate() const {
   absl::Status status = At("/name: ", ValidateEnvironmentName(name));
   status.Update(CheckWord("/program", program));
   status.Update(CheckTexts("/arguments", arguments));
-  status.Update(CheckVariables(variables));
+  status.Update(ValidateVariables("/variables", variables));
   status.Update(CheckWord("/working_directory", working_directory));
   status.Update(CheckTargets(start_up_targets));
   status.Update(At("/limits/", ValidateLimits(limits)));

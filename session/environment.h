@@ -67,6 +67,11 @@ struct Environment {
   friend bool operator==(const Environment&, const Environment&) = default;
 };
 
+// INVALID_ARGUMENT for names of variables that are none, or slabpipe's own, and for texts that have
+// a NUL, which no program would see. The message begins with `where`: "/variables/A=B is no name".
+absl::Status ValidateVariables(absl::string_view where, const EnvironmentChanges& variables);
+absl::Status ValidateTexts(absl::string_view where, const std::vector<std::string>& texts);
+
 // INVALID_ARGUMENT unless it is a file's name that needs no quoting: 1 to 64 letters, digits, '.',
 // '_', '-'; the first of them a letter or a digit.
 absl::Status ValidateEnvironmentName(absl::string_view name);

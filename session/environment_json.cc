@@ -13,8 +13,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/time.h"
-#include "slabpipe/session/environment.h"
 #include "slabpipe/codec/text_width.h"
+#include "slabpipe/session/environment.h"
 #include "slabpipe/session/json_pointer.h"
 
 namespace slabpipe {

@@ -8,6 +8,9 @@
 namespace slabpipe {
 
 absl::StatusOr<Session> Session::Start(SessionOptions options) {
+  absl::Status valid = ValidateVariables("SessionOptions::environment", options.environment);
+  valid.Update(ValidateTexts("SessionOptions::arguments", options.arguments));
+  if (!valid.ok()) return valid;
   Session session(std::make_shared<SessionCore>(std::move(options)));
   if (absl::Status status = session.core_->StartLogs(); !status.ok()) return status;
   if (absl::Status status = session.core_->Restart(std::nullopt); !status.ok()) return status;

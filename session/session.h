@@ -80,7 +80,8 @@ class Session {
  public:
   // Starts the worker and shakes hands. The errors are those of Connection::Start: NOT_FOUND with
   // where the program was looked for; UNAVAILABLE and DEADLINE_EXCEEDED for a worker that ended or
-  // said nothing, with its stderr; ...
+  // said nothing, with its stderr; ... INVALID_ARGUMENT for arguments and variables that no program
+  // would see as they are.
   static absl::StatusOr<Session> Start(SessionOptions options);
   Session(Session&&) noexcept;
   Session& operator=(Session&&) noexcept;
@@ -152,7 +153,8 @@ class Session {
   absl::Status Shutdown(absl::Duration grace);
 
   // Ends the worker, if one runs, and starts a new one; with another environment, if one is given.
-  // Errors as for Start; then there is no worker, and Restart may be tried again.
+  // Errors as for Start; then there is no worker, and Restart may be tried again. (With variables
+  // that can't be, INVALID_ARGUMENT, the old worker goes on.)
   absl::Status Restart(std::optional<EnvironmentChanges> environment = std::nullopt);
   // The same with a named environment: what that does not say is as in the options. Later restarts
   // stay in it. If it can't be used for a reason that is known before (INVALID_ARGUMENT, or

@@ -320,6 +320,8 @@ absl::Status SessionCore::Restart(std::optional<EnvironmentChanges> environment)
   exchange.Take(Deadline::Never());
   if (environment.has_value()) {
     if (absl::Status allowed = CheckNoScope(); !allowed.ok()) return allowed;
+    absl::Status valid = ValidateVariables("the environment", *environment);
+    if (!valid.ok()) return valid;
     options_.environment = *std::move(environment);
     SetEnvironment(std::nullopt);
   }

@@ -102,6 +102,27 @@ TEST_F(SessionEnvironmentTest, WhatTheSystemDoesNotAllowFailsTheStart) {
   EXPECT_THAT(Children(), IsEmpty());
 }
 
+TEST_F(SessionEnvironmentTest, WhatNoProgramWouldSeeFailsTheStart) {
+  const auto start = [&](EnvironmentChanges variables, std::vector<std::string> arguments) {
+    SessionOptions options = GoodOptions();
+    options.environment = std::move(variables);
+    options.arguments = std::move(arguments);
+    return Session::Start(std::move(options)).status();
+  };
+  const auto invalid = [](const char* words) {
+    return StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(words));
+  };
+  EXPECT_THAT(start({{"A=B", "1"}}, {}), invalid("environment/A=B is no name of a variable"));
+  EXPECT_THAT(start({{"", std::nullopt}}, {}), invalid("is no name of a variable"));
+  EXPECT_THAT(start({{"A", std::string("a\0b", 3)}}, {}), invalid("environment/A has a NUL"));
+  EXPECT_THAT(start({{"SLABPIPE_FD", "9"}}, {}), invalid("slabpipe's own"));
+  EXPECT_THAT(start({}, {"", std::string(1, '\0')}), invalid("arguments/1 has a NUL"));
+  Session session = StartGood();
+  const pid_t worker = session.worker_pid();
+  EXPECT_THAT(session.Restart(EnvironmentChanges{{"A=B", "1"}}), invalid("A=B is no name"));
+  EXPECT_EQ(session.worker_pid(), worker);
+}
+
 // Start-up targets.
 
 TEST_F(SessionEnvironmentTest, StartUpTargetsRunInEveryWorkerBeforeItIsUsed) {
