@@ -63,6 +63,13 @@ std::optional<CallOutcome> CallInProgress::Start(absl::Span<const ArgumentRef> a
     failed.shut_out = connection_.closing();
     return failed;
   }
+  // It would not be run.
+  if (deadline_.HasPassed()) {
+    router.Withdraw(reply_);
+    return CallOutcome{.result = absl::DeadlineExceededError(
+                           absl::StrCat(target_, ": its deadline had passed before it was sent")),
+                       .gave_up = true};
+  }
   if (options_.cancellation.stop_possible()) {
     on_stop_.emplace(options_.cancellation, [this] { Cancel(); });
   }

@@ -224,17 +224,17 @@ absl::Status SessionCore::StartLater(std::unique_lock<std::mutex>& lock, Deadlin
                                      const std::stop_token& stop) {
   const uint64_t shutdowns = shutdowns_;
   while (shutdowns == shutdowns_) {
-    const absl::Duration delay = **next_start_ - SteadyNow();
-    if (delay <= absl::ZeroDuration()) {
-      lock.unlock();
-      absl::Status started = StartWorker(deadline, stop);
-      lock.lock();
-      return started;
-    }
+    const absl::Duration delay = std::max(**next_start_ - SteadyNow(), absl::ZeroDuration());
     if (stop.stop_requested()) return CancelledMeanwhile();
     if (deadline.HasPassed()) {
       return absl::DeadlineExceededError(absl::StrCat("the next worker is not started before ",
                                                       absl::FormatDuration(delay), " from now"));
+    }
+    if (delay == absl::ZeroDuration()) {
+      lock.unlock();
+      absl::Status started = StartWorker(deadline, stop);
+      lock.lock();
+      return started;
     }
     const absl::Duration rest = std::min({delay, deadline.Remaining(), absl::Hours(1)});
     changed_.wait_for(lock, absl::ToChronoNanoseconds(rest));

@@ -77,6 +77,18 @@ TEST_F(CancellationTest, OneThatIsCancelledBeforeIsNotSent) {
   EXPECT_THAT(session.Call<int64_t>("echo.number", 1), IsOkAndHolds(1));
 }
 
+TEST_F(CancellationTest, OneWhoseDeadlineHasPassedBeforeIsNotSentAndKillsNobody) {
+  Session session = StartLong();
+  const pid_t worker = session.worker_pid();
+  const CallOptions late = {.timeout = absl::ZeroDuration(),
+                            .on_deadline = OnDeadline::kKill,
+                            .grace = absl::ZeroDuration()};
+  EXPECT_THAT(session.Call(late, "process.die"), StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_THAT(session.Submit(late, "process.die").Get(),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_THAT(session.Call<pid_t>("process.pid"), IsOkAndHolds(worker));
+}
+
 TEST_F(CancellationTest, OneThatHasNotBegunIsNotRun) {
   Session session = StartLong();
   const std::string arrival = Arrival();

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <functional>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <utility>
@@ -36,6 +37,19 @@ constexpr absl::Duration kShort = absl::Milliseconds(50);  // is
 
 class LifecycleTest : public SessionTest {
  protected:
+  // Calls a function that waits for the gate first, and cancels the call as soon as it does.
+  template <typename... Args>
+  static void GiveUp(Session& session, Gate& gate, const char* target, const Args&... arguments) {
+    std::stop_source stop;
+    std::thread caller([&] {
+      EXPECT_THAT(
+          session.Call({.cancellation = stop.get_token()}, target, gate.path(), arguments...),
+          StatusIs(absl::StatusCode::kCancelled));
+    });
+    gate.AwaitArrival();
+    stop.request_stop();
+    caller.join();
+  }
   static void InThreads(int count, const std::function<void(int)>& work) {
     std::vector<std::thread> threads;
     for (int i = 0; i < count; ++i) threads.emplace_back(work, i);
@@ -85,18 +99,14 @@ TEST_F(LifecycleTest, ADeadlineThatHasPassedAlreadyIsExceeded) {
 
 TEST_F(LifecycleTest, MemoryOfDroppedAnswersIsUsedAgain) {
   Session session = StartGood();
-  const auto abandon = [&] {
+  for (int i = 0; i < 20; ++i) {
     Gate gate;
-    std::thread blocker([&] { session.Call("time.wait_for", gate.path()).IgnoreError(); });
-    gate.AwaitArrival();
-    EXPECT_THAT(session.Call({.timeout = absl::ZeroDuration()}, "arrays.make", 1000, true),
-                StatusIs(absl::StatusCode::kDeadlineExceeded));
+    GiveUp(session, gate, "arrays.make_after", 1000);
     gate.Open();
-    blocker.join();
     ASSERT_THAT(session.Ping(kLong), IsOk());  // the dropped answer arrives before the pong
     ASSERT_THAT(session.Ping(kLong), IsOk());  // the pool's pins are cleared
-  };
-  for (int i = 0; i < 20; ++i) abandon();
+  }
+  EXPECT_GE(session.stats().pool.peer.segments_mapped, 1u) << "there were answers";
   EXPECT_LE(session.stats().pool.peer.segments_mapped, 2u);
   EXPECT_EQ(session.stats().pool.peer.leases, 0u);
 }
@@ -104,16 +114,13 @@ TEST_F(LifecycleTest, MemoryOfDroppedAnswersIsUsedAgain) {
 // A large message is one that does not fit the socket's buffer.
 const ValueList kLarge(200'000, Value("a text of some length"));
 
-TEST_F(LifecycleTest, ALargeLateAnswerAndALargeRequestDoNotBlockEachOther) {
+TEST_F(LifecycleTest, WhatIsSaidInALateCallAndALargeRequestDoNotBlockEachOther) {
   Session session = StartGood();
   Gate gate;
-  EXPECT_THAT(session.Call({.timeout = kShort}, "time.wait_for", gate.path()),
-              StatusIs(absl::StatusCode::kDeadlineExceeded));
-  EXPECT_THAT(session.Call({.timeout = absl::ZeroDuration()}, "output.log_often", 20'000, "a line"),
-              StatusIs(absl::StatusCode::kDeadlineExceeded));
-  gate.AwaitArrival();
+  GiveUp(session, gate, "output.log_often_after", 20'000, "a line");
   gate.Open();
   EXPECT_THAT(session.Call({.timeout = kLong}, "echo.value", kLarge), IsOk());
+  log.AwaitText("a line");
 }
 
 TEST_F(LifecycleTest, ARequestOfWhichHalfIsSentAtItsDeadlineDoesNotDisturbLaterOnes) {

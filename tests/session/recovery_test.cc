@@ -151,6 +151,9 @@ TEST_F(RecoveryTest, ACallWhoseDeadlineHasPassedLeavesTheNewWorkerToTheNext) {
                            "long.hang", "", true),
               StatusIs(absl::StatusCode::kDeadlineExceeded, HasSubstr("the next call starts")));
   EXPECT_EQ(session.worker_pid(), -1);
+  EXPECT_THAT(session.Call({.timeout = absl::ZeroDuration()}, "echo.number", 1),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_EQ(session.stats().restarts, 0u) << "nor does a call start one that has no time for it";
   EXPECT_THAT(session.Call<int64_t>("echo.number", 1), IsOkAndHolds(1));
 }
 

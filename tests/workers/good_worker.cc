@@ -231,6 +231,15 @@ void DropWhen(const std::string& path) {
   });
 }
 
+absl::StatusOr<NdArray<double>> MakeArrayAfter(const std::string& path, int64_t size) {
+  WaitFor(path);
+  return MakeArray(size, /*reserved=*/true);
+}
+void LogOftenAfter(const std::string& path, int lines, const std::string& text) {
+  WaitFor(path);
+  LogOften(lines, text);
+}
+
 [[noreturn]] void Hang() {
   Complain("hangs\n");
   while (true) ::pause();
@@ -354,6 +363,7 @@ void RegisterAll(Worker& worker) {
   worker.Register("arrays.sum", Sum, "The sum of all elements.", {"x"});
   worker.Register("arrays.sum_all", SumAll);
   worker.Register("arrays.make", MakeArray, "", {"size", "reserved"});
+  worker.Register("arrays.make_after", MakeArrayAfter);
   worker.Register("arrays.make_many", MakeArrays, "", {"count", "size", {"reserved", false}});
   worker.Register("arrays.make_and_keep", MakeAndKeep);
   worker.Register("arrays.poke", Poke);
@@ -385,7 +395,7 @@ void RegisterAll(Worker& worker) {
   worker.Register("output.print_and_wait", PrintAndWait);
   worker.Register("output.complain", Complain);
   worker.Register("output.log", Log);
-  worker.Register("output.log_often", LogOften);
+  worker.Register("output.log_often_after", LogOftenAfter);
   worker.Register("output.flood", Flood);
   worker.Register("output.log_from_threads", LogFromThreads);
 
