@@ -14,6 +14,11 @@
 // seconds for it. Then the rest is dropped, and a call of the sink that is still going on is left
 // alone: it may outlast the session.
 //
+// What is printed comes through pipes, at any time. Records of Worker::Log come with the messages of
+// the connection, which main reads while somebody waits for something: a call, a future, a ping. What
+// a thread of the worker's says between calls comes with the next of these; if it is more than the
+// connection holds (PipeOptions), that thread waits for it.
+//
 // A sink may block, and may call the session. What it throws is caught.
 
 #ifndef SLABPIPE_SESSION_LOG_SINK_H_

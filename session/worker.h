@@ -101,7 +101,9 @@ class Worker {
   // Of this side's shared memory. All zero before Serve.
   ShmPoolStats pool_stats() const;
 
-  // A line for main's log. Goes to stderr while there is no main.
+  // A line for main's log. Goes to stderr while there is no main. Main reads it while it waits for an
+  // answer: a thread that says much between calls may have to wait here for the next one; print it
+  // instead.
   void Log(LogSeverity severity, absl::string_view text);
 
  private:
