@@ -539,6 +539,9 @@ Loss Connection::Lost(absl::string_view doing, uint64_t sent, absl::string_view 
       .target = std::string(target),
       .call = call,
       .may_have_run = !absl::IsUnavailable(why) || (sent != 0 && pipe().PeerHasTaken(sent))};
+  if (sent != 0 && !loss.may_have_run && !target.empty()) {
+    loss.doing = absl::StrCat("'", target, "' waited for its turn");
+  }
   // Asked to go, it has gone, and the call came too late for it.
   const bool gone = absl::IsUnavailable(why) || absl::IsCancelled(why);
   if (closing() && gone && loss.end == WorkerEnd(Exited{.code = 0})) {

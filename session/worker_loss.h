@@ -32,7 +32,8 @@ struct WorkerLoss {
   WorkerEnd end = EndedUnobserved();
   pid_t pid = 0;
   std::string program = {};  // as it was asked for
-  // What it was doing, for main: "it ran 'stats.mean'", "shaking hands".
+  // What it was doing, for main: "it ran 'stats.mean'", "shaking hands"; or, of a call that it had
+  // not begun: "'stats.mean' waited for its turn".
   std::string doing = {};
   // Of the call that this status belongs to; empty and 0 if it was none, but a ping or the start.
   std::string target = {};

@@ -254,6 +254,19 @@ TEST_F(CrashTest, AWorkerThatDiesBetweenCallsIsFoundByTheNext) {
   EXPECT_THAT(session.Ping(absl::Seconds(30)), IsOk());
 }
 
+TEST_F(CrashTest, OfACallThatItHadNotBegunTheLossSaysSo) {
+  Session session = StartGood();
+  ASSERT_THAT(session.Call("arguments.none"), IsOk());
+  const pid_t worker = session.worker_pid();
+  ::kill(worker, SIGKILL);
+  AwaitEnd(worker);
+  const absl::Status status = session.Submit("arguments.none").Get();
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kUnavailable, Not(HasSubstr("while it ran"))));
+  const std::optional<WorkerLoss> loss = GetWorkerLoss(status);
+  ASSERT_TRUE(loss.has_value());
+  EXPECT_FALSE(loss->may_have_run);
+}
+
 TEST_F(CrashTest, NoNewWorkerIsStartedIfNotWished) {
   SessionOptions options = GoodOptions();
   options.restart = RestartPolicy::Never();
