@@ -1,5 +1,7 @@
 #include "slabpipe/session/call_in_progress.h"
 
+#include <cxxabi.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -145,7 +147,7 @@ std::optional<CallOutcome> CallInProgress::Advance(Happening& now) {
     return CallOutcome{.result = std::move(answer.result)};
   }
   if (now.over) return Lost(absl::StrCat("it ran '", target_, "'"));
-  if (now.progress != nullptr && options_.progress) options_.progress(*now.progress);
+  if (now.progress != nullptr && options_.progress) Show(*now.progress);
   if (now.cancelled || patience_ends_.HasPassed()) {
     if (std::optional<CallOutcome> outcome = LoseHeart(now.cancelled)) return outcome;
   }
@@ -154,6 +156,16 @@ std::optional<CallOutcome> CallInProgress::Advance(Happening& now) {
   }
   SetNextLook();
   return std::nullopt;
+}
+
+// An exception of the user's would end the call half way, or the session's own thread.
+void CallInProgress::Show(const Progress& progress) const {
+  try {
+    options_.progress(progress);
+  } catch (const abi::__forced_unwind&) {
+    throw;  // the thread is being cancelled
+  } catch (...) {
+  }
 }
 
 // The first time the worker is told, and has the grace. The second time is the end.

@@ -83,6 +83,7 @@ class CallInProgress {
  private:
   // What follows from what has happened, and from what time it is.
   std::optional<CallOutcome> Advance(Happening& now);
+  void Show(const Progress& progress) const;
   std::optional<CallOutcome> LoseHeart(bool cancelled);
   Connection::RequestHead Head(uint32_t credit) const;
   CallOutcome Lost(absl::string_view doing);
