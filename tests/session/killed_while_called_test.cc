@@ -87,7 +87,6 @@ TEST_F(KilledWhileCalledTest, EachCallEndsOnceAndEachLossCostsOneWorker) {
   }
   Kill(session);
   for (std::thread& caller : callers) caller.join();
-  EXPECT_GT(lost_, 0);
   EXPECT_GE(static_cast<uint64_t>(lost_) + session.stats().repeats, static_cast<uint64_t>(kKills))
       << "each worker was lost by a call, or before it had begun one";
   absl::Status last = session.Call("arguments.none");
