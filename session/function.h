@@ -3,8 +3,9 @@
 //   Function f = MakeFunction([](const NdArray<const double>& x, int power) { return ...; });
 //
 // Parameters are taken by value or as const T&, where T is anything that a codec decodes;
-// absl::string_view works, too; T& that is not const is an object which stays in the worker, and
-// the argument a handle of it (codec/handle.h): so methods are made. The result is void, T,
+// absl::string_view and std::string_view work, too; T& that is not const is an object which stays
+// in the worker, and the argument a handle of it (codec/handle.h). So methods are made: &Line::At,
+// a pointer to a member function, is one whose first parameter is Line&. The result is void, T,
 // absl::Status, or absl::StatusOr<T>. What arrives may only be read: an array parameter is an
 // NdArray<const T>. Two kinds of parameters are no arguments, and may stand anywhere: CallContext&
 // (who calls, and whether still) and ResultWriter<T>&, for a function that yields many results (its
@@ -17,6 +18,7 @@
 #include <cstddef>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -58,18 +60,13 @@ struct Function {
 
 namespace internal {
 
-template <typename T>
-struct IsStatusOr : std::false_type {};
-template <typename T>
-struct IsStatusOr<absl::StatusOr<T>> : std::true_type {
-  using Value = T;
-};
-
 // What a parameter of type P is decoded as.
 template <typename P>
 struct ParameterOf {
   using Plain = std::remove_cvref_t<P>;
-  using Stored = std::conditional_t<std::is_same_v<Plain, absl::string_view>, std::string, Plain>;
+  static constexpr bool kIsText =
+      std::is_same_v<Plain, absl::string_view> || std::is_same_v<Plain, std::string_view>;
+  using Stored = std::conditional_t<kIsText, std::string, Plain>;
   using Held = Decoded<Stored>;
 
   static const Stored& Get(const Held& held) {
@@ -108,6 +105,32 @@ struct SpecialParameter<ResultWriter<T>&> : std::true_type {
     ResultWriter<T>& Get() { return writer; }
   };
 };
+
+template <typename T>
+struct IsResultWriter : std::false_type {};
+template <typename T>
+struct IsResultWriter<ResultWriter<T>> : std::true_type {};
+
+// Does not compile for what no argument arrives as, and says what would be right.
+template <typename P>
+constexpr bool CanBeParameter() {
+  using Plain = std::remove_cvref_t<P>;
+  static_assert(!std::is_rvalue_reference_v<P>, "a parameter is a T or a const T&, not a T&&");
+  static_assert(!std::is_pointer_v<Plain> && !std::is_null_pointer_v<Plain>,
+                "a parameter can't be a pointer: take an absl::string_view, an NdArray<const T>, "
+                "or, of an object that stays in the worker, a T&");
+  static_assert(!IsUniquePtr<Plain>::value,
+                "a parameter can't be a std::unique_ptr: take a T&, the object that stays in the "
+                "worker, or a std::shared_ptr<T>, to keep it");
+  static_assert(!IsSpan<Plain>::value,
+                "a parameter can't be a span, for an array may have gaps: take an NdArray<const T>,"
+                " which has a span(), or a std::vector<T>");
+  static_assert(!std::is_same_v<CallContext, Plain> || SpecialParameter<P>::value,
+                "a function takes its context as CallContext&");
+  static_assert(!IsResultWriter<Plain>::value || SpecialParameter<P>::value,
+                "a function takes its writer as ResultWriter<T>&");
+  return true;
+}
 
 // The readable name of the type of items, if P is a ResultWriter.
 template <typename P>
@@ -181,8 +204,11 @@ class HeldParameter<P, true> {
 template <typename R, typename... P>
 struct FunctionMaker {
   static constexpr size_t kArguments = (size_t{0} + ... + !SpecialParameter<P>::value);
-  static constexpr bool kStreams =
-      (false || ... || requires { typename SpecialParameter<P>::Item; });
+  static constexpr size_t kWriters =
+      (size_t{0} + ... + requires { typename SpecialParameter<P>::Item; });
+  static constexpr bool kStreams = kWriters > 0;
+  static_assert((true && ... && CanBeParameter<P>()));
+  static_assert(kWriters <= 1, "a function has one ResultWriter at most");
   static_assert(!kStreams || std::is_void_v<R> || std::is_same_v<R, absl::Status>,
                 "a function with a ResultWriter returns void or absl::Status");
 
@@ -245,7 +271,10 @@ struct FunctionMaker {
 
 // From a callable's type to its result and parameters.
 template <typename F>
-struct Signature : Signature<decltype(&F::operator())> {};
+struct Signature;
+template <typename F>
+requires requires { &F::operator(); }
+struct Signature<F> : Signature<decltype(&F::operator())> {};
 template <typename R, typename... P>
 struct Signature<R (*)(P...)> : FunctionMaker<R, P...> {};
 template <typename R, typename C, typename... P>
@@ -259,12 +288,37 @@ struct Signature<R (C::*)(P...) noexcept> : FunctionMaker<R, P...> {};
 template <typename R, typename C, typename... P>
 struct Signature<R (C::*)(P...) const noexcept> : FunctionMaker<R, P...> {};
 
+// The same of a method, whose object is the first parameter.
+template <typename F>
+struct Method;
+template <typename R, typename C, typename... P>
+struct Method<R (C::*)(P...)> : FunctionMaker<R, C&, P...> {};
+template <typename R, typename C, typename... P>
+struct Method<R (C::*)(P...) const> : FunctionMaker<R, C&, P...> {};
+template <typename R, typename C, typename... P>
+struct Method<R (C::*)(P...) noexcept> : FunctionMaker<R, C&, P...> {};
+template <typename R, typename C, typename... P>
+struct Method<R (C::*)(P...) const noexcept> : FunctionMaker<R, C&, P...> {};
+
+template <typename F>
+concept HasOneSignature = requires {
+  &Signature<F>::template Make<F>;
+};
+
 }  // namespace internal
 
-// From a function pointer, a lambda, or any object with one operator().
+// From a function pointer, a lambda, any object with one operator(), or a pointer to a member
+// function.
 template <typename F>
 Function MakeFunction(F function) {
-  return internal::Signature<F>::Make(std::move(function));
+  static_assert(internal::HasOneSignature<F>,
+                "what is registered has one signature: put what is generic, overloaded or bound "
+                "into a lambda, [](const T& x) { return f(x); }");
+  if constexpr (std::is_member_function_pointer_v<F>) {
+    return internal::Method<F>::Make(std::mem_fn(function));
+  } else if constexpr (internal::HasOneSignature<F>) {
+    return internal::Signature<F>::Make(std::move(function));
+  }
 }
 
 }  // namespace slabpipe

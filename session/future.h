@@ -15,6 +15,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -26,14 +27,33 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "slabpipe/codec/binding.h"
+#include "slabpipe/session/argument.h"
 #include "slabpipe/session/async_calls.h"
 #include "slabpipe/transport/wait.h"
 
 namespace slabpipe {
 
+namespace internal {
+
+// Does not compile for what no result is taken as, and says what would be right.
+template <typename R>
+constexpr bool CanBeResult() {
+  static_assert(std::is_void_v<R> || std::is_same_v<R, std::decay_t<R>>,
+                "a result is taken as a value: R without &, const or [n]");
+  static_assert(!std::is_pointer_v<R>, "no pointer comes back: take a value, or a Handle<>");
+  static_assert(!std::is_same_v<R, absl::string_view> && !std::is_same_v<R, std::string_view>,
+                "a text comes back as a std::string: a view has nothing that it could lie in");
+  static_assert(!IsSpan<R>::value, "an array comes back as an NdArray<const T>, or a std::vector");
+  static_assert(!IsStatusOr<R>::value, "Call<R> gives a StatusOr<R> by itself");
+  return true;
+}
+
+}  // namespace internal
+
 // What Call<R> gives: a Status for void, otherwise a StatusOr.
 template <typename R>
 auto ConvertResult(absl::string_view target, const absl::StatusOr<Object>& result) {
+  static_assert(internal::CanBeResult<R>());
   if constexpr (std::is_void_v<R>) {
     return result.status();
   } else {

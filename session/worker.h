@@ -14,7 +14,9 @@
 // throws, or returns as a status, goes to its caller, and the worker goes on. A worker ends when
 // main asks it to, or when main is gone, however it went.
 //
-// What it prints reaches main's log; it can't disturb the protocol.
+// What it prints reaches main's log; it can't disturb the protocol. Its stdin is empty. It leads a
+// process group of its own: Ctrl-C at main's terminal is not for it, and what it has started ends
+// with it. Of main it has neither signal handlers, nor a signal mask, nor open descriptors.
 
 #ifndef SLABPIPE_SESSION_WORKER_H_
 #define SLABPIPE_SESSION_WORKER_H_
@@ -58,10 +60,11 @@ class Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  // Offers `function` (a function pointer, a lambda, any copyable callable; see function.h for its
-  // parameters and result) under `target`: module.function or module::Class.method. `params` names
-  // its parameters, all or none; a Param with a default may be left out by callers. Mistakes (a
-  // name that is taken or none) are told by Serve, and to main.
+  // Offers `function` (a function pointer, a lambda, any copyable callable, a pointer to a member
+  // function; see function.h for its parameters and result) under `target`: module.function or
+  // module::Class.method. `params` names its parameters, all or none (the object of a method, too);
+  // a Param with a default may be left out by callers. Mistakes (a name that is taken or none) are
+  // told by Serve, and to main.
   template <typename F>
   void Register(std::string target, F function, std::string documentation = "",
                 std::vector<Param> params = {}) {

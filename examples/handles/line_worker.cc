@@ -53,8 +53,7 @@ int main(int argc, char** argv) {
   slabpipe::Worker worker(argc, argv);
   worker.Register("lines.fit", Fit, "The line through points, by least squares.", {"x", "y"});
   worker.Register("lines::Line.add", Add, "Adds points.", {"self", "x", "y"});
-  worker.Register("lines::Line.slope", [](Line& self) { return self.slope(); }, "", {"self"});
-  worker.Register("lines::Line.at", [](Line& self, double x) { return self.At(x); },
-                  "The line's y at x.", {"self", "x"});
+  worker.Register("lines::Line.slope", &Line::slope, "", {"self"});
+  worker.Register("lines::Line.at", &Line::At, "The line's y at x.", {"self", "x"});
   return worker.Serve();
 }

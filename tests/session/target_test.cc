@@ -4,9 +4,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -14,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "slabpipe/codec/handle.h"
 #include "slabpipe/codec/ndarray.h"
 #include "slabpipe/codec/object.h"
 #include "slabpipe/codec/value.h"
@@ -85,13 +88,52 @@ TEST(FunctionTest, AnyCallableWillDo) {
   EXPECT_EQ(Call(counter, {}).value(), Value(2));
 }
 
+class Counter {
+ public:
+  int64_t Add(int64_t more) { return count_ += more; }
+  int64_t Count() const noexcept { return count_; }
+
+ private:
+  int64_t count_ = 0;
+};
+
+TEST(FunctionTest, AMethodTakesItsObjectFirst) {
+  const auto counter = std::make_shared<Counter>();
+  const Object self = Object::Make<Handle<>>(Handle<Counter>(counter));
+  const auto call = [&](const Function& method, std::vector<Object> arguments) {
+    tests::FakeCallContext context;
+    arguments.insert(arguments.begin(), self);
+    return method.call(context, arguments, {}, [](const ArgumentRef&) { return absl::OkStatus(); });
+  };
+  const Function add = MakeFunction(&Counter::Add);
+  EXPECT_THAT(add.parameter_types, ElementsAre(HasSubstr("Counter"), "int64"));
+  EXPECT_THAT(call(add, {Of(2)}), IsOk());
+  EXPECT_THAT(call(add, {Of(3)}), IsOk());
+  EXPECT_THAT(call(MakeFunction(&Counter::Count), {}), IsOk());
+  EXPECT_EQ(counter->Count(), 5);
+}
+
+TEST(FunctionTest, WhatHasSeveralSignaturesIsNoFunction) {
+  struct Overloaded {
+    int operator()(int a) { return a; }
+    double operator()(double a) { return a; }
+  };
+  const auto generic = [](const auto& a) { return a; };
+  static_assert(!internal::HasOneSignature<Overloaded>);
+  static_assert(!internal::HasOneSignature<decltype(generic)>);
+  static_assert(!internal::HasOneSignature<int64_t Counter::*>);
+  static_assert(internal::HasOneSignature<decltype(&Counter::Count)>);
+  static_assert(internal::HasOneSignature<decltype(&Add)>);
+}
+
 TEST(FunctionTest, ParametersAreTakenByValueOrByReferenceToConst) {
-  EXPECT_EQ(Call(MakeFunction([](const std::string& a, std::string b, absl::string_view c) {
-                   return a + b + std::string(c);
+  EXPECT_EQ(Call(MakeFunction([](const std::string& a, std::string b, absl::string_view c,
+                                 const std::string_view& d) {
+                   return a + b + std::string(c) + std::string(d);
                  }),
-                 {"x", "y", "z"})
+                 {"w", "x", "y", "z"})
                 .value(),
-            Value("xyz"));
+            Value("wxyz"));
   EXPECT_EQ(
       Call(MakeFunction([](std::optional<int> a) { return a.value_or(-1); }), {Value()}).value(),
       Value(-1));
