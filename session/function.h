@@ -86,6 +86,12 @@ requires(!std::is_const_v<T>) struct ParameterOf<T&> {
   static T& Get(const Held& held) { return *held; }
 };
 
+// What a parameter of type P is called: T& is the handle that its callers pass.
+template <typename P>
+std::string ParameterTypeName() {
+  return ReadableTypeName<typename ParameterOf<P>::Stored>();
+}
+
 // Parameters that are no arguments.
 template <typename P>
 struct SpecialParameter : std::false_type {};
@@ -151,7 +157,7 @@ absl::Status WrongArgument(absl::string_view wanted, const Object& got, const ab
 template <typename P>
 absl::Status CheckParameter(const Object& object) {
   const absl::Status status = FromObject<typename ParameterOf<P>::Stored>(object).status();
-  return status.ok() ? status : WrongArgument(ReadableTypeName<P>(), object, status);
+  return status.ok() ? status : WrongArgument(ParameterTypeName<P>(), object, status);
 }
 
 template <typename P>
@@ -159,7 +165,7 @@ absl::StatusOr<typename ParameterOf<P>::Held> ConvertArgument(const Object& obje
                                                               absl::Span<const std::string> names) {
   auto converted = FromObject<typename ParameterOf<P>::Stored>(object);
   if (converted.ok()) return converted;
-  const absl::Status wrong = WrongArgument(ReadableTypeName<P>(), object, converted.status());
+  const absl::Status wrong = WrongArgument(ParameterTypeName<P>(), object, converted.status());
   return absl::Status(wrong.code(), absl::StrCat(InArgument(index, names), " ", wrong.message()));
 }
 
@@ -230,7 +236,7 @@ struct FunctionMaker {
   template <typename Parameter>
   static void AddParameter(Function& made) {
     if constexpr (!SpecialParameter<Parameter>::value) {
-      made.parameter_types.push_back(ReadableTypeName<Parameter>());
+      made.parameter_types.push_back(ParameterTypeName<Parameter>());
       made.parameter_checks.push_back(&CheckParameter<Parameter>);
     }
   }
@@ -318,6 +324,8 @@ Function MakeFunction(F function) {
     return internal::Method<F>::Make(std::mem_fn(function));
   } else if constexpr (internal::HasOneSignature<F>) {
     return internal::Signature<F>::Make(std::move(function));
+  } else {
+    return Function();
   }
 }
 

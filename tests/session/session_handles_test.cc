@@ -262,7 +262,7 @@ TEST_F(SessionHandlesTest, OneOfAnotherTypeIsRefused) {
                        AllOf(HasSubstr("argument 1"), HasSubstr("Other"), HasSubstr("Model"))));
   EXPECT_THAT(session.Call<double>("models::Model.value", 2.5),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("wants tests::Model, got double 2.5")));
+                       HasSubstr("wants Handle<tests::Model>, got double 2.5")));
   EXPECT_THAT(session.Call<double>("models::Model.value", Handle<>()),
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("no object")));
 }
