@@ -26,8 +26,9 @@ struct RestartPolicy {
   int most_restarts = 20;
   absl::Duration window = absl::Minutes(1);
   // When a second worker in a row is lost before it has answered anything, the next one follows
-  // after a delay: this one, then twice as long, and so on to max_delay. Calls wait for it, within
-  // their deadlines.
+  // after a delay: this one, then twice as long, and so on to max_delay. The call that lost the
+  // worker does not wait for it (WorkerLoss::recovered is false); later ones do, within their
+  // deadlines.
   absl::Duration first_delay = absl::Milliseconds(50);
   absl::Duration max_delay = absl::Seconds(10);
 
