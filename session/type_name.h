@@ -16,6 +16,7 @@
 #include <array>
 #include <concepts>
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <tuple>
@@ -30,6 +31,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "slabpipe/codec/binding.h"
+#include "slabpipe/codec/handle.h"
 #include "slabpipe/codec/ndarray.h"
 #include "slabpipe/codec/object.h"
 #include "slabpipe/codec/value.h"
@@ -167,6 +169,13 @@ struct NameOfType<T> {
                         ReadableTypeName<typename T::mapped_type>());
   }
 };
+
+template <typename T>
+requires(!std::is_void_v<T>) struct NameOfType<Handle<T>> {
+  static std::string Get() { return absl::StrCat("Handle<", ReadableTypeName<T>(), ">"); }
+};
+template <typename T>
+struct NameOfType<std::shared_ptr<T>> : NameOfType<Handle<T>> {};
 
 template <typename T>
 struct NameOfType<absl::StatusOr<T>> {

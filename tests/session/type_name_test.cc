@@ -4,6 +4,7 @@
 #include <complex>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,6 +20,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "slabpipe/codec/dataset.h"
+#include "slabpipe/codec/handle.h"
 #include "slabpipe/codec/models.h"
 #include "slabpipe/codec/table.h"
 
@@ -62,6 +64,14 @@ TEST(TypeNameTest, NothingIsWhatAFunctionWithoutAResultGives) {
   EXPECT_EQ(ReadableTypeName<absl::Status>(), "nothing");
   EXPECT_EQ(ReadableTypeName<std::monostate>(), "nothing");
   EXPECT_EQ(ReadableTypeName<absl::StatusOr<int>>(), "int");
+}
+
+TEST(TypeNameTest, ObjectsThatStayInTheWorkerAreHandles) {
+  EXPECT_EQ(ReadableTypeName<const Handle<lidar::Cloud>&>(), "Handle<lidar::Cloud>");
+  EXPECT_EQ(ReadableTypeName<std::shared_ptr<lidar::Cloud>>(), "Handle<lidar::Cloud>");
+  EXPECT_EQ(ReadableTypeName<Handle<lidar::Noise>>(), "Handle<noise>");
+  EXPECT_EQ(ReadableTypeName<absl::StatusOr<Handle<std::vector<double>>>>(),
+            "Handle<array of float64>");
 }
 
 TEST(TypeNameTest, ArraysSayWhatTheirElementsAre) {
