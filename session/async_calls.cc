@@ -1,7 +1,11 @@
 #include "slabpipe/session/async_calls.h"
 
+#include <cxxabi.h>
+
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
+#include <exception>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -10,8 +14,25 @@
 
 namespace slabpipe {
 
+namespace {
+
+// On a thread of the session's, which others wait for, too.
+void RunCallback(const std::function<void()>& callback) {
+  try {
+    return callback();
+  } catch (const abi::__forced_unwind&) {
+    throw;
+  } catch (const std::exception& exception) {
+    std::fprintf(stderr, "slabpipe: a future's callback has thrown: %s\n", exception.what());
+  } catch (...) {
+    std::fputs("slabpipe: a future's callback has thrown what is no std::exception\n", stderr);
+  }
+}
+
+}  // namespace
+
 void AsyncResult::Set(absl::StatusOr<Object> result) {
-  std::vector<std::function<void()>> callbacks;
+  std::vector<std::pair<uint64_t, std::function<void()>>> callbacks;
   {
     std::lock_guard<std::mutex> lock(mutex_);
     result_ = std::move(result);
@@ -19,7 +40,7 @@ void AsyncResult::Set(absl::StatusOr<Object> result) {
     cancel_ = nullptr;
   }
   changed_.notify_all();
-  for (const std::function<void()>& callback : callbacks) callback();
+  for (const auto& [number, callback] : callbacks) RunCallback(callback);
 }
 
 bool AsyncResult::ready() const {
@@ -39,15 +60,32 @@ absl::Status AsyncResult::Wait(Deadline deadline) const {
   return absl::OkStatus();
 }
 
-void AsyncResult::OnReady(std::function<void()> callback) {
+uint64_t AsyncResult::OnReady(std::function<void()> callback) {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     if (!result_.has_value()) {
-      callbacks_.push_back(std::move(callback));
-      return;
+      callbacks_.emplace_back(++last_callback_, std::move(callback));
+      return last_callback_;
     }
   }
   callback();
+  return 0;
+}
+
+void AsyncResult::Forget(uint64_t callback) {
+  std::function<void()> dropped;  // destroyed without the lock
+  std::lock_guard<std::mutex> lock(mutex_);
+  const auto place =
+      std::lower_bound(callbacks_.begin(), callbacks_.end(), callback,
+                       [](const auto& entry, uint64_t number) { return entry.first < number; });
+  if (place == callbacks_.end() || place->first != callback) return;
+  dropped.swap(place->second);
+  callbacks_.erase(place);
+}
+
+size_t AsyncResult::callback_count() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return callbacks_.size();
 }
 
 void AsyncResult::SetCancel(std::function<void()> cancel) {

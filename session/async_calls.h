@@ -11,12 +11,15 @@
 #define SLABPIPE_SESSION_ASYNC_CALLS_H_
 
 #include <condition_variable>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -40,8 +43,14 @@ class AsyncResult {
   absl::Status Wait(Deadline deadline) const;
   // REQUIRES: ready().
   const absl::StatusOr<Object>& get() const { return *result_; }
-  // Is called once it is ready, on the thread that sets it; at once if it is.
-  void OnReady(std::function<void()> callback);
+  // Is called once it is ready, on the thread that sets it; at once if it is, and then the result is
+  // 0. Otherwise it is the number by which Forget takes the callback back. What it throws later is
+  // caught, and told on stderr.
+  uint64_t OnReady(std::function<void()> callback);
+  // It is not called any more, if it has not been yet. Nothing happens if there is none.
+  void Forget(uint64_t callback);
+  // How many wait to be called.
+  size_t callback_count() const;
   // What Cancel does, as long as it is not ready.
   void SetCancel(std::function<void()> cancel);
   void Cancel();
@@ -50,7 +59,8 @@ class AsyncResult {
   mutable std::mutex mutex_;  // guards the next
   mutable std::condition_variable changed_;
   std::optional<absl::StatusOr<Object>> result_;  // does not change once it is there
-  std::vector<std::function<void()>> callbacks_;
+  uint64_t last_callback_ = 0;
+  std::vector<std::pair<uint64_t, std::function<void()>>> callbacks_;  // by number
   std::function<void()> cancel_;
 };
 

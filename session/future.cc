@@ -3,41 +3,71 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <mutex>
 
-namespace slabpipe {
-namespace {
+#include "absl/functional/function_ref.h"
 
-// Outlives the wait: a future that becomes ready later still tells it.
-struct Bell {
-  std::mutex mutex;
-  std::condition_variable rung;
+namespace slabpipe {
+
+// Rings when one of the futures becomes ready. They forget it when it goes.
+class ReadyBell {
+ public:
+  explicit ReadyBell(absl::Span<const AnyFuture> futures) : futures_(futures) {
+    for (const AnyFuture& future : futures_) {
+      const auto ring = [bell = bell_] {
+        std::lock_guard<std::mutex> lock(bell->mutex);
+        bell->rung.notify_all();
+      };
+      callbacks_.push_back(future.result_ == nullptr ? 0 : future.result_->OnReady(ring));
+    }
+  }
+  ~ReadyBell() {
+    for (size_t i = 0; i < futures_.size(); ++i) {
+      if (callbacks_[i] != 0) futures_[i].result_->Forget(callbacks_[i]);
+    }
+  }
+
+  // Until `done` (asked again after each ring), or the deadline: whether it is.
+  bool Await(absl::FunctionRef<bool()> done, Deadline deadline) {
+    std::unique_lock<std::mutex> lock(bell_->mutex);
+    while (!done()) {
+      if (deadline.HasPassed()) return false;
+      const absl::Duration rest = std::min(deadline.Remaining(), absl::Hours(1));
+      bell_->rung.wait_for(lock, absl::ToChronoNanoseconds(rest));
+    }
+    return true;
+  }
+
+ private:
+  // A future that becomes ready just now may ring it still when the wait is over.
+  struct Bell {
+    std::mutex mutex;
+    std::condition_variable rung;
+  };
+  const absl::Span<const AnyFuture> futures_;
+  const std::shared_ptr<Bell> bell_ = std::make_shared<Bell>();
+  std::vector<uint64_t> callbacks_;  // one for each future; 0: none
 };
 
-}  // namespace
+void AnyFuture::OnReady(std::function<void()> callback) const {
+  if (result_ == nullptr) return callback();
+  result_->OnReady(std::move(callback));
+}
 
 absl::StatusOr<size_t> WaitAny(absl::Span<const AnyFuture> futures, absl::Duration timeout) {
   if (futures.empty()) return absl::InvalidArgumentError("WaitAny of no futures");
   const Deadline deadline = Deadline::After(timeout);
-  const auto first_ready = [&] {
-    return std::find_if(futures.begin(), futures.end(),
-                        [](const AnyFuture& future) { return future.ready(); });
+  auto ready = futures.end();
+  const auto find_ready = [&] {
+    ready = std::find_if(futures.begin(), futures.end(),
+                         [](const AnyFuture& future) { return future.ready(); });
+    return ready != futures.end();
   };
-  if (const auto ready = first_ready(); ready != futures.end()) return ready - futures.begin();
-  const auto bell = std::make_shared<Bell>();
-  for (const AnyFuture& future : futures) {
-    future.OnReady([bell] {
-      std::lock_guard<std::mutex> lock(bell->mutex);
-      bell->rung.notify_all();
-    });
+  if (!find_ready() && !ReadyBell(futures).Await(find_ready, deadline)) {
+    return absl::DeadlineExceededError("none of the futures is ready");
   }
-  std::unique_lock<std::mutex> lock(bell->mutex);
-  while (true) {
-    if (const auto ready = first_ready(); ready != futures.end()) return ready - futures.begin();
-    if (deadline.HasPassed()) return absl::DeadlineExceededError("none of the futures is ready");
-    const absl::Duration rest = std::min(deadline.Remaining(), absl::Hours(1));
-    bell->rung.wait_for(lock, absl::ToChronoNanoseconds(rest));
-  }
+  return static_cast<size_t>(ready - futures.begin());
 }
 
 absl::Status WaitAll(absl::Span<const AnyFuture> futures, absl::Duration timeout) {

@@ -7,11 +7,13 @@
 //
 // Futures are small and may be copied: all copies are one. They may outlive the session; a call
 // whose futures are all gone goes on. Every future becomes ready, once: with a result, or with the
-// error that Call would have given.
+// error that Call would have given. One that is of no call (made without arguments, or moved from)
+// is ready, and its error is FAILED_PRECONDITION.
 
 #ifndef SLABPIPE_SESSION_FUTURE_H_
 #define SLABPIPE_SESSION_FUTURE_H_
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
@@ -70,26 +72,35 @@ auto ConvertResult(absl::string_view target, const absl::StatusOr<Object>& resul
 // Whatever its result is. Thread-safe.
 class AnyFuture {
  public:
+  AnyFuture() = default;
   AnyFuture(std::string target, std::shared_ptr<AsyncResult> result)
       : target_(std::move(target)), result_(std::move(result)) {}
 
-  bool ready() const { return result_->ready(); }
+  bool ready() const { return result_ == nullptr || result_->ready(); }
   // Until it is ready. DEADLINE_EXCEEDED: it is not yet, and the call goes on.
   absl::Status Wait(absl::Duration timeout = absl::InfiniteDuration()) const {
-    return result_->Wait(Deadline::After(timeout));
+    return result_ == nullptr ? absl::OkStatus() : result_->Wait(Deadline::After(timeout));
   }
   // As CallOptions::cancellation does. The future becomes ready, with CANCELLED unless the result
   // came first. Returns at once; does nothing if it is ready.
-  void Cancel() const { result_->Cancel(); }
+  void Cancel() const {
+    if (result_ != nullptr) result_->Cancel();
+  }
   // `callback` is called once it is ready: at once, on this thread, if it is, otherwise on the
-  // session's own thread. There it must not block, nor throw: other calls wait for it.
-  void OnReady(std::function<void()> callback) const { result_->OnReady(std::move(callback)); }
+  // session's own thread. There it must not block: other calls wait for it. What it throws there is
+  // caught, and told on stderr.
+  void OnReady(std::function<void()> callback) const;
   const std::string& target() const { return target_; }
 
  protected:
-  const std::shared_ptr<AsyncResult>& result() const { return result_; }
+  // REQUIRES: ready().
+  absl::StatusOr<Object> result() const {
+    if (result_ != nullptr) return result_->get();
+    return absl::FailedPreconditionError("this future is of no call");
+  }
 
  private:
+  friend class ReadyBell;
   std::string target_;
   std::shared_ptr<AsyncResult> result_;
 };
@@ -103,8 +114,7 @@ class Future : public AnyFuture {
   // DEADLINE_EXCEEDED may also be of this wait: ready() tells.
   auto Get(absl::Duration timeout = absl::InfiniteDuration()) const {
     absl::Status waited = Wait(timeout);
-    return ConvertResult<R>(target(),
-                            waited.ok() ? result()->get() : absl::StatusOr<Object>(waited));
+    return ConvertResult<R>(target(), waited.ok() ? result() : absl::StatusOr<Object>(waited));
   }
 };
 

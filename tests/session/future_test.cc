@@ -7,10 +7,14 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <cstdint>
 #include <fstream>
+#include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -25,6 +29,7 @@
 namespace slabpipe::tests {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 class FutureTest : public SessionTest {};
@@ -128,6 +133,60 @@ TEST_F(FutureTest, WaitAnyNamesOneThatIsReady) {
   EXPECT_THAT(WaitAny({}), StatusIs(absl::StatusCode::kInvalidArgument));
   futures[0].Cancel();
   EXPECT_THAT(WaitAll(futures), IsOk());
+}
+
+TEST(AsyncResultTest, WaitsInALoopLeaveNoCallbacksBehind) {
+  const auto result = std::make_shared<AsyncResult>();
+  const std::vector<AnyFuture> futures(2, AnyFuture("no.target", result));
+  int told = 0;
+  result->OnReady([&] { ++told; });
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_THAT(WaitAny(futures, absl::Milliseconds(1)),
+                StatusIs(absl::StatusCode::kDeadlineExceeded));
+  }
+  EXPECT_EQ(result->callback_count(), 1u);
+  result->Set(absl::AbortedError("no result"));
+  EXPECT_EQ(told, 1);
+  EXPECT_THAT(WaitAny(futures), IsOkAndHolds(0u));
+  EXPECT_EQ(result->callback_count(), 0u);
+}
+
+TEST(AsyncResultTest, ACallbackThatIsForgottenIsNotCalled) {
+  AsyncResult result;
+  const auto called = std::make_shared<std::vector<int>>();
+  const auto note = [&](int number) { return [called, number] { called->push_back(number); }; };
+  result.OnReady(note(1));
+  const uint64_t second = result.OnReady(note(2));
+  result.OnReady(note(3));
+  result.Forget(second);
+  result.Forget(second);
+  result.Forget(0);
+  EXPECT_EQ(called.use_count(), 3) << "what it held is gone";
+  result.Set(Object());
+  EXPECT_THAT(*called, ElementsAre(1, 3));
+  EXPECT_EQ(result.OnReady(note(4)), 0u);
+  EXPECT_THAT(*called, ElementsAre(1, 3, 4));
+}
+
+TEST_F(FutureTest, OneOfNoCallIsReadyAndSaysSo) {
+  std::vector<Future<int64_t>> futures(3);
+  EXPECT_TRUE(futures[0].ready());
+  EXPECT_THAT(futures[0].Wait(), IsOk());
+  EXPECT_THAT(futures[0].Get(), StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_THAT(Future<>().Get(), StatusIs(absl::StatusCode::kFailedPrecondition));
+  futures[0].Cancel();
+  bool told = false;
+  futures[0].OnReady([&] { told = true; });
+  EXPECT_TRUE(told);
+  EXPECT_THAT(WaitAny(std::vector<AnyFuture>(futures.begin(), futures.end())), IsOkAndHolds(0u));
+  Session session = StartLong();
+  for (int64_t i = 0; i < 3; ++i) {
+    futures[static_cast<size_t>(i)] = session.Submit<int64_t>("echo.number", i);
+  }
+  EXPECT_THAT(futures[2].Get(), IsOkAndHolds(2));
+  const Future<int64_t> taken = std::move(futures[2]);
+  EXPECT_THAT(taken.Get(), IsOkAndHolds(2));
+  EXPECT_THAT(futures[2].Get(), StatusIs(absl::StatusCode::kFailedPrecondition));
 }
 
 TEST_F(FutureTest, ItOutlivesItsSession) {
