@@ -3,6 +3,7 @@
 #include <cxxabi.h>
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -43,7 +44,11 @@ CallInProgress::CallInProgress(Connection& connection, absl::string_view target,
 
 CallInProgress::~CallInProgress() {
   on_stop_.reset();
-  connection_.router().Withdraw(reply_);
+  if (sent_ != 0) {
+    connection_.router().Abandon(reply_);
+  } else {
+    connection_.router().Withdraw(reply_);
+  }
 }
 
 std::optional<CallOutcome> CallInProgress::Start(absl::Span<const ArgumentRef> arguments,
@@ -55,6 +60,7 @@ std::optional<CallOutcome> CallInProgress::Start(absl::Span<const ArgumentRef> a
   }
   ReplyRouter& router = connection_.router();
   reply_.AllowItems(credit);
+  streams_ = credit > 0;
   if (absl::Status entered = router.Enter(reply_); !entered.ok()) {
     const bool lost = !connection_.over().ok();
     CallOutcome failed = {.result = entered, .lost = lost};
@@ -131,13 +137,16 @@ CallInProgress::Next CallInProgress::FinishOrItem() {
   }
 }
 
+// Behind a report there may be the answer. Another report behind it has come meanwhile, and so will
+// be looked at again: this call is not the only one, and more may come all the time.
 std::optional<CallOutcome> CallInProgress::Look() {
-  while (true) {
+  bool reported = true;
+  for (int looks = 0; looks < 2 && reported; ++looks) {
     Happening now = connection_.router().Look(reply_);
-    const bool nothing = now.nothing();
+    reported = now.progress != nullptr;
     if (std::optional<CallOutcome> outcome = Advance(now)) return outcome;
-    if (nothing) return std::nullopt;
   }
+  return std::nullopt;
 }
 
 std::optional<CallOutcome> CallInProgress::Advance(Happening& now) {
@@ -147,9 +156,11 @@ std::optional<CallOutcome> CallInProgress::Advance(Happening& now) {
     return CallOutcome{.result = std::move(answer.result)};
   }
   if (now.over) return Lost(absl::StrCat("it ran '", target_, "'"));
-  if (now.progress != nullptr && options_.progress) Show(*now.progress);
-  if (now.cancelled || patience_ends_.HasPassed()) {
-    if (std::optional<CallOutcome> outcome = LoseHeart(now.cancelled)) return outcome;
+  if (now.progress != nullptr && options_.progress) Report(*now.progress);
+  // Reports, which may come all the time, go before it. Of a stream, what has arrived goes, too.
+  const bool cancelled = now.cancelled || !thrown_.empty() || (cancelled_ && !streams_);
+  if (cancelled || patience_ends_.HasPassed()) {
+    if (std::optional<CallOutcome> outcome = LoseHeart(cancelled)) return outcome;
   }
   if (hang_timeout_ < absl::InfiniteDuration()) {
     connection_.TerminateIfHung(hang_timeout_, target_);
@@ -158,13 +169,17 @@ std::optional<CallOutcome> CallInProgress::Advance(Happening& now) {
   return std::nullopt;
 }
 
-// An exception of the user's would end the call half way, or the session's own thread.
-void CallInProgress::Show(const Progress& progress) const {
+// What the callback throws cancels the call.
+void CallInProgress::Report(const Progress& progress) {
+  if (!thrown_.empty()) return;
   try {
     options_.progress(progress);
   } catch (const abi::__forced_unwind&) {
-    throw;  // the thread is being cancelled
+    throw;  // this thread is being cancelled
+  } catch (const std::exception& exception) {
+    thrown_ = absl::StrCat("its progress callback has thrown: ", exception.what());
   } catch (...) {
+    thrown_ = "its progress callback has thrown what is no std::exception";
   }
 }
 
@@ -190,7 +205,9 @@ CallOutcome CallInProgress::GiveUp() {
     if (std::optional<CallOutcome> outcome = Advance(now)) return *std::move(outcome);
   }
   const bool cancelled = reason_ == absl::StatusCode::kCancelled;
-  const absl::string_view what = cancelled ? "the call was cancelled" : "no answer in time";
+  const std::string what = !cancelled        ? "no answer in time"
+                           : thrown_.empty() ? "the call was cancelled"
+                                             : thrown_;
   if (options_.on_deadline == OnDeadline::kKill) return GivenUp(what);
   return GivenUp(absl::StrCat(
       what, "; the worker goes on with it, unless its function asks whether it is cancelled"));

@@ -41,8 +41,8 @@ struct CallOutcome {
   bool shut_out = false;     // it was not sent: this side is ending the worker, or has
 };
 
-// Thread-compatible, but for Cancel. Borrows the connection, the options and the waiter. To be
-// destroyed only when it has an outcome, or was never started.
+// Thread-compatible, but for Cancel. Borrows the connection, the options and the waiter. If it is
+// destroyed without an outcome, what comes for it is dropped.
 class CallInProgress {
  public:
   // `deadline`: that of the options, taken together.
@@ -83,8 +83,8 @@ class CallInProgress {
  private:
   // What follows from what has happened, and from what time it is.
   std::optional<CallOutcome> Advance(Happening& now);
-  void Show(const Progress& progress) const;
   std::optional<CallOutcome> LoseHeart(bool cancelled);
+  void Report(const Progress& progress);
   Connection::RequestHead Head(uint32_t credit) const;
   CallOutcome Lost(absl::string_view doing);
   CallOutcome GiveUp();
@@ -99,6 +99,8 @@ class CallInProgress {
   PendingReply reply_;
   std::optional<std::stop_callback<std::function<void()>>> on_stop_;
   std::atomic<bool> cancelled_ = false;
+  std::string thrown_;  // by the progress callback, told in words; empty if it has not thrown
+  bool streams_ = false;
   uint64_t sent_ = 0;
   bool asked_to_stop_ = false;  // the worker was told that nobody waits, or soon will not
   absl::StatusCode reason_ = absl::StatusCode::kOk;

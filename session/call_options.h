@@ -59,7 +59,7 @@ struct CallOptions {
   std::optional<absl::Duration> hang_timeout = std::nullopt;
   // Is called while the call waits: on the caller's own thread in Call and Stream, on a thread of
   // the session's in Submit. It must not call the session. What comes faster than it returns is
-  // dropped, and so is what it throws.
+  // dropped. What it throws is caught, and cancels the call: CANCELLED, with its text.
   ProgressCallback progress = nullptr;
   // Running it twice does no harm: Call repeats it, up to twice, if the worker is lost with it and
   // a new one is running. (One that the lost worker had certainly not begun is repeated in any

@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <fstream>
-#include <stdexcept>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -261,20 +260,6 @@ TEST_F(CancellationTest, ProgressReachesTheCallersThread) {
   EXPECT_EQ(seen.back().total, 10);
   EXPECT_EQ(seen.back().text, "step 10");
   for (size_t i = 1; i < seen.size(); ++i) EXPECT_LT(seen[i - 1].done, seen[i].done);
-}
-
-TEST_F(CancellationTest, WhatAProgressCallbackThrowsHarmsNoCall) {
-  Session session = StartLong();
-  std::atomic<int> reports = 0;
-  const CallOptions options = {.progress = [&](const Progress&) {
-    ++reports;
-    throw std::runtime_error("no");
-  }};
-  EXPECT_THAT(session.Call<int64_t>(options, "long.report", 3), IsOkAndHolds(3));
-  EXPECT_GT(reports.exchange(0), 0);
-  EXPECT_THAT(session.Submit<int64_t>(options, "long.report", 3).Get(), IsOkAndHolds(3));
-  EXPECT_GT(reports, 0);
-  EXPECT_EQ(session.stats().restarts, 0u);
 }
 
 TEST_F(CancellationTest, ProgressOfASubmittedCallComesToo) {
