@@ -13,6 +13,7 @@ absl::StatusOr<std::string> Session::Describe(absl::string_view name) const {
 }
 
 absl::StatusOr<Proxy> Session::Module(absl::string_view scope) {
+  if (absl::Status mine = CheckNotMovedFrom(); !mine.ok()) return mine;
   if (absl::Status status = FindModule(targets(), scope); !status.ok()) return status;
   return Proxy(*this, std::string(scope));
 }

@@ -72,10 +72,13 @@
 
 namespace slabpipe {
 
+class Connection;
 class Proxy;
 class SessionCore;
 
-// Movable. Thread-safe, but for being moved and destroyed: that may happen on any thread.
+// Movable: one that has been moved from has no worker, and what is asked of it is
+// FAILED_PRECONDITION. Thread-safe, but for being moved and destroyed: that may happen on any
+// thread.
 class Session {
  public:
   // Starts the worker and shakes hands. The errors are those of Connection::Start: NOT_FOUND with
@@ -211,8 +214,11 @@ class Session {
 
  private:
   explicit Session(std::shared_ptr<SessionCore> core);
+  absl::Status CheckNotMovedFrom() const;
+  // Null if there is no worker.
+  std::shared_ptr<Connection> connection() const;
 
-  std::shared_ptr<SessionCore> core_;
+  std::shared_ptr<SessionCore> core_;  // null: moved from
 };
 
 }  // namespace slabpipe

@@ -19,6 +19,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "slabpipe/codec/value.h"
+#include "slabpipe/session/proxy.h"
 #include "slabpipe/session/session.h"
 #include "slabpipe/session/worker_end.h"
 #include "slabpipe/tests/session/session_testing.h"
@@ -434,6 +435,35 @@ TEST_F(LifecycleTest, ShutdownWhileManyThreadsCallLeavesNoWorker) {
     EXPECT_EQ(session.worker_pid(), -1);
     EXPECT_EQ(session.stats().restarts, 0u);
   }
+}
+
+TEST_F(LifecycleTest, OneThatHasBeenMovedFromSaysSo) {
+  Session session = StartGood();
+  Session other = std::move(session);
+  const auto is_refused = StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("moved from"));
+  EXPECT_THAT(session.Call("arguments.none"), is_refused);
+  EXPECT_THAT(session.Submit("arguments.none").Get(), is_refused);
+  ResultStream<int> stream = session.Stream<int>("arguments.none");
+  EXPECT_FALSE(stream.Next());
+  EXPECT_THAT(stream.status(), is_refused);
+  EXPECT_THAT(session.Ping(kLong), is_refused);
+  EXPECT_THAT(session.ReleaseHandles(), is_refused);
+  EXPECT_THAT(session.Shutdown(kLong), is_refused);
+  EXPECT_THAT(session.Restart(), is_refused);
+  EXPECT_THAT(session.Restart(Environment{.name = "any"}), is_refused);
+  EXPECT_THAT(session.Within(Environment{.name = "any"}).status(), is_refused);
+  EXPECT_THAT(session.FlushLogs(kLong), is_refused);
+  EXPECT_THAT(session.NewArray<double>({1}).status(), is_refused);
+  EXPECT_THAT(session.Module("arguments").status(), is_refused);
+  EXPECT_THAT(session.memory()(1).status(), StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_TRUE(session.targets().empty());
+  EXPECT_EQ(session.worker_pid(), -1);
+  EXPECT_EQ(session.health().state, WorkerHealth().state);
+  EXPECT_EQ(session.environment(), std::nullopt);
+  EXPECT_EQ(session.last_end(), std::nullopt);
+  EXPECT_EQ(session.stats().calls, 0u);
+  session = std::move(other);
+  EXPECT_THAT(session.Call("arguments.none"), IsOk());
 }
 
 TEST_F(LifecycleTest, StatisticsMayBeReadWhileWorkersAreExchanged) {
