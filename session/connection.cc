@@ -1,5 +1,6 @@
 #include "slabpipe/session/connection.h"
 
+#include <poll.h>
 #include <signal.h>
 
 #include <algorithm>
@@ -376,13 +377,14 @@ absl::Status Connection::Ping(Deadline deadline) {
 
 absl::Status Connection::ReleaseHandles(Deadline deadline) {
   while (handles_->pending() > 0) {
-    absl::Status sent = channel_->Send([](schemas::Message::Builder root) { root.setLeases(); },
-                                       router_.SendWait(deadline));
+    absl::Status sent =
+        Send([](schemas::Message::Builder root) { root.setLeases(); }, router_.SendWait(deadline));
     if (sent.ok()) continue;
     NoteFailedSend();
-    return sent;
+    if (over().ok()) return sent;
+    break;
   }
-  return over();
+  return over().ok() ? absl::OkStatus() : Lost("handles were being released", 0).status;
 }
 
 absl::Status Connection::Shutdown(absl::Duration grace) {
@@ -392,8 +394,8 @@ absl::Status Connection::Shutdown(absl::Duration grace) {
   Waiter waiter;
   PendingReply reply(schemas::Message::GOODBYE, waiter);
   router_.EnterGoodbye(reply);
-  absl::Status asked = channel_->Send([](schemas::Message::Builder root) { root.setShutdown(); },
-                                      router_.SendWait(deadline));
+  absl::Status asked =
+      Send([](schemas::Message::Builder root) { root.setShutdown(); }, router_.SendWait(deadline));
   bool in_time = false;
   if (asked.ok()) {
     in_time = router_.Await(reply, deadline).answer != nullptr;
@@ -401,11 +403,7 @@ absl::Status Connection::Shutdown(absl::Duration grace) {
     NoteFailedSend();
   }
   router_.Withdraw(reply);
-  if (in_time) {
-    std::lock_guard<std::mutex> lock(end_mutex_);
-    end_ = process_.Wait(deadline);
-    in_time = end_.has_value();
-  }
+  in_time = in_time && AwaitProcess(deadline);
   router_.SetOver(in_time ? absl::CancelledError("the session has been shut down")
                           : absl::DeadlineExceededError("shutdown"));
   EndProcess();
@@ -414,6 +412,17 @@ absl::Status Connection::Shutdown(absl::Duration grace) {
   return absl::DeadlineExceededError(absl::StrCat("the worker did not go within ",
                                                   absl::FormatDuration(grace),
                                                   " of being asked to, and ", DescribeEnd(*end())));
+}
+
+// Without the lock: another caller may have less patience, and end the connection.
+bool Connection::AwaitProcess(Deadline deadline) {
+  WaitFd ended = {.fd = process_.pidfd(), .events = POLLIN};
+  Wait wait = router_.SendWait(deadline);
+  wait.meanwhile = nullptr;
+  if (!WaitForAny(absl::MakeSpan(&ended, 1), wait).ok()) return false;
+  std::lock_guard<std::mutex> lock(end_mutex_);
+  if (!end_.has_value()) end_ = process_.Wait(Deadline::After(absl::ZeroDuration()));
+  return end_.has_value();
 }
 
 absl::Status Connection::AwaitShutdown(Deadline deadline) {

@@ -171,6 +171,9 @@ class Connection {
   void NoteFailedSend();
   // Another caller has asked the worker to go: waits for that, ends it by force at the deadline.
   absl::Status AwaitShutdown(Deadline deadline);
+  // Whether the process has ended by the deadline, and before somebody else has ended the
+  // connection.
+  bool AwaitProcess(Deadline deadline);
   // Waits for the process to end, or kills it.
   void EndProcess();
   WorkerEnd ObserveEnd(const absl::Status& why);

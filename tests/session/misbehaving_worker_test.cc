@@ -8,6 +8,7 @@
 #include <fstream>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -206,6 +207,19 @@ TEST_F(MisbehavingWorkerTest, OneThatNeverGoesIsKilledAfterTheGrace) {
   EXPECT_THAT(session.Call("any.thing"), IsOk());
   EXPECT_THAT(session.Shutdown(absl::Milliseconds(50)),
               StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_THAT(session.last_end(), Optional(WorkerEnd(TimedOut{.phase = "shutdown"})));
+}
+
+TEST_F(MisbehavingWorkerTest, OneThatSaysGoodbyeAndStaysIsKilledByWhoeverLosesPatienceFirst) {
+  Session session = StartGood(Options("says_goodbye_and_stays"));
+  std::thread patient([&] {
+    EXPECT_THAT(session.Shutdown(absl::InfiniteDuration()),
+                StatusIs(absl::StatusCode::kDeadlineExceeded));
+  });
+  log.AwaitText("it has said goodbye");
+  EXPECT_THAT(session.Shutdown(absl::Milliseconds(50)),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  patient.join();
   EXPECT_THAT(session.last_end(), Optional(WorkerEnd(TimedOut{.phase = "shutdown"})));
 }
 
