@@ -80,7 +80,13 @@ absl::StatusOr<std::shared_ptr<Connection>> Connection::Start(
     end = FailedToStart{.why = std::string(made.message())};
     return made;
   }
-  pool->ResetPeer(options.hello.worker_prefix);
+  const Deadline deadline = Deadline::After(options.start_timeout);
+  if (!ResetPeer(*pool, options.hello.worker_prefix, deadline)) {
+    absl::Status late = absl::DeadlineExceededError(
+        "an argument was still being encoded, for the worker before or for this one");
+    end = FailedToStart{.why = std::string(late.message())};
+    return late;
+  }
   std::shared_ptr<Connection> connection(
       new Connection(options, std::move(parts), std::move(pool), std::move(codecs)));
   absl::Status ready = connection->ShakeHands(options.hello, options);
@@ -89,6 +95,15 @@ absl::StatusOr<std::shared_ptr<Connection>> Connection::Start(
   absl::Status lost = connection->Lost("shaking hands", 0).status;
   end = connection->end();
   return lost;
+}
+
+// Had by this very thread, the turn can't be waited for, and nothing else writes.
+bool Connection::ResetPeer(ShmPool& pool, std::string peer_prefix, Deadline deadline) {
+  const absl::Status turn = pool.turn().Take(deadline);
+  if (absl::IsDeadlineExceeded(turn)) return false;
+  pool.ResetPeer(std::move(peer_prefix));
+  if (turn.ok()) pool.turn().Release();
+  return true;
 }
 
 absl::Status Connection::Spawn(const ConnectionOptions& options, Parts& parts) {

@@ -78,6 +78,10 @@ class Connection {
       std::shared_ptr<const CodecRegistry> codecs, std::optional<WorkerEnd>& end);
   ~Connection() { Kill(); }
 
+  // As the pool's, with an end to the wait for the turn: an argument that is being encoded may be
+  // so for ever, and that is the user's code. False if nothing was done.
+  static bool ResetPeer(ShmPool& pool, std::string peer_prefix, Deadline deadline);
+
   // For calls. Sends a request; where it stands in the pipe is in `sent`. On failure nothing was
   // sent, or the connection is over.
   struct RequestHead {

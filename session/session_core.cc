@@ -19,6 +19,8 @@ constexpr int kMostRepeats = 2;
 constexpr int kMostExchanges = 3;
 // How long Shutdown waits for the log sink.
 constexpr absl::Duration kTimeForLogs = absl::Seconds(1);
+// How long the end of a worker waits for a message to it that is just being written.
+constexpr absl::Duration kTimeToReset = absl::Milliseconds(100);
 
 // What the names of a session's segments begin with. Of named ones, the process and the session are
 // part of it: all processes of the machine share one name space.
@@ -402,7 +404,8 @@ absl::Status SessionCore::StartWorker(Deadline deadline, const std::stop_token& 
 // The worker is gone, or goes now.
 void SessionCore::Retire(const std::shared_ptr<Connection>& connection) {
   connection->Kill();
-  pool_->ResetPeer(absl::StrCat(prefix_, "w0."));
+  // If an argument is being encoded all the time, the next worker's start sees to it.
+  Connection::ResetPeer(*pool_, absl::StrCat(prefix_, "w0."), Deadline::After(kTimeToReset));
   if (options_.segments == SegmentKind::kPosix) {
     UnlinkSegments(absl::StrCat(prefix_, "w", workers_, "."));
   }
