@@ -222,7 +222,8 @@ CallOutcome CallInProgress::GivenUp(absl::string_view what) {
   }
   connection_.Terminate(absl::StrCat("running '", target_, "'"),
                         std::max(GraceOf(options_), absl::Milliseconds(1)));
-  const CallOutcome lost = Lost(absl::StrCat("it ran '", target_, "'"));
+  const CallOutcome lost =
+      Lost(absl::StrCat("it ran '", target_, "'"), Deadline::After(absl::ZeroDuration()));
   outcome.lost = true;
   absl::Status status(reason_, absl::StrCat(outcome.result.status().message(), ": ",
                                             lost.result.status().message()));
@@ -233,8 +234,8 @@ CallOutcome CallInProgress::GivenUp(absl::string_view what) {
   return outcome;
 }
 
-CallOutcome CallInProgress::Lost(absl::string_view doing) {
-  Loss loss = connection_.Lost(doing, sent_, target_, reply_.id());
+CallOutcome CallInProgress::Lost(absl::string_view doing, Deadline patience) {
+  Loss loss = connection_.Lost(doing, sent_, target_, reply_.id(), patience);
   return {.result = std::move(loss.status), .lost = true, .may_have_run = loss.may_have_run};
 }
 

@@ -86,7 +86,8 @@ class CallInProgress {
   std::optional<CallOutcome> LoseHeart(bool cancelled);
   void Report(const Progress& progress);
   Connection::RequestHead Head(uint32_t credit) const;
-  CallOutcome Lost(absl::string_view doing);
+  CallOutcome Lost(absl::string_view doing) { return Lost(doing, deadline_); }
+  CallOutcome Lost(absl::string_view doing, Deadline patience);
   CallOutcome GiveUp();
   CallOutcome GivenUp(absl::string_view what);
   void SetNextLook();

@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "absl/container/inlined_vector.h"
@@ -170,6 +171,7 @@ Connection::Connection(const ConnectionOptions& options, Parts parts, std::share
 void Connection::Kill() {
   if (over().ok()) router_.Close();
   router_.SetOver(absl::CancelledError("the session has been shut down"));
+  hurried_ = true;
   EndProcess();
 }
 
@@ -404,7 +406,10 @@ absl::Status Connection::ReleaseHandles(Deadline deadline) {
 
 absl::Status Connection::Shutdown(absl::Duration grace) {
   const Deadline deadline = Deadline::After(grace);
-  if (!over().ok()) return absl::OkStatus();
+  if (!over().ok()) {
+    hurried_ = !EndProcess(deadline) || hurried_;
+    return absl::OkStatus();
+  }
   if (!router_.Close()) return AwaitShutdown(deadline);
   Waiter waiter;
   PendingReply reply(schemas::Message::GOODBYE, waiter);
@@ -421,6 +426,7 @@ absl::Status Connection::Shutdown(absl::Duration grace) {
   in_time = in_time && AwaitProcess(deadline);
   router_.SetOver(in_time ? absl::CancelledError("the session has been shut down")
                           : absl::DeadlineExceededError("shutdown"));
+  hurried_ = true;
   EndProcess();
   if (in_time || *end() == WorkerEnd(Exited{.code = 0})) return absl::OkStatus();
   if (!absl::IsDeadlineExceeded(over())) return Lost("it was shutting down", 0).status;
@@ -436,13 +442,16 @@ bool Connection::AwaitProcess(Deadline deadline) {
   wait.meanwhile = nullptr;
   if (!WaitForAny(absl::MakeSpan(&ended, 1), wait).ok()) return false;
   std::lock_guard<std::mutex> lock(end_mutex_);
-  if (!end_.has_value()) end_ = process_.Wait(Deadline::After(absl::ZeroDuration()));
+  if (!end_.has_value() && !ending_) {
+    end_ = process_.Wait(Deadline::After(absl::ZeroDuration()));
+  }
   return end_.has_value();
 }
 
 absl::Status Connection::AwaitShutdown(Deadline deadline) {
   router_.AwaitOver(deadline).IgnoreError();
   router_.SetOver(absl::DeadlineExceededError("shutdown"));
+  hurried_ = true;
   EndProcess();
   if (!absl::IsDeadlineExceeded(over())) return absl::OkStatus();
   return absl::DeadlineExceededError(
@@ -471,13 +480,19 @@ absl::Status Connection::PassOn(const Received& received) {
 }
 
 void Connection::Terminate(const std::string& phase, absl::Duration grace) {
-  kill_grace_ = absl::ToInt64Nanoseconds(std::min(grace, kLongestKillGrace));
+  grace = std::min(grace, kLongestKillGrace);
+  kill_grace_ = absl::ToInt64Nanoseconds(grace);
   router_.SetOver(absl::DeadlineExceededError(phase));
-  EndProcess();
+  EndProcess(Deadline::After(grace));
 }
 
 WorkerHealth Connection::Health() const {
   WorkerHealth health = {.state = WorkerHealth::State::kUnknown, .worker = pid()};
+  pollfd ended = {.fd = process_.pidfd(), .events = POLLIN, .revents = 0};
+  if (::poll(&ended, 1, 0) == 1 && (ended.revents & POLLIN) != 0) {
+    health.state = WorkerHealth::State::kEnded;
+    return health;
+  }
   const Vitals* vitals = ring_pipe_->peer_vitals();
   const int64_t heartbeat =
       vitals == nullptr ? 0 : vitals->heartbeat.load(std::memory_order_relaxed);
@@ -517,12 +532,32 @@ void Connection::TerminateIfHung(absl::Duration timeout, absl::string_view targe
   }
 }
 
-void Connection::EndProcess() {
+bool Connection::EndProcess(Deadline patience) {
   const absl::Status why = over();
-  std::lock_guard<std::mutex> lock(end_mutex_);
-  if (!end_.has_value()) end_ = ObserveEnd(why);
+  std::unique_lock<std::mutex> lock(end_mutex_);
+  while (ending_) {
+    // What it ended by is known before it has.
+    if (absl::IsDeadlineExceeded(why) && patience.HasPassed()) return false;
+    const absl::Duration rest =
+        absl::IsDeadlineExceeded(why) ? patience.Remaining() : absl::Hours(1);
+    end_changed_.wait_for(lock, absl::ToChronoNanoseconds(std::min(rest, absl::Hours(1))));
+  }
+  if (!end_.has_value()) {
+    ending_ = true;
+    lock.unlock();
+    WorkerEnd end = ObserveEnd(why);
+    lock.lock();
+    end_ = std::move(end);
+    ending_ = false;
+    end_changed_.notify_all();
+  }
   router_.DrainEvents();
   output_->Finish();
+  return true;
+}
+
+WorkerEnd Connection::EndInTime(const absl::Status& why) const {
+  return TimedOut{.phase = greeted_ ? std::string(why.message()) : "handshake"};
 }
 
 WorkerEnd Connection::ObserveEnd(const absl::Status& why) {
@@ -540,23 +575,24 @@ WorkerEnd Connection::ObserveEnd(const absl::Status& why) {
   }
   if (const int64_t grace = kill_grace_; absl::IsDeadlineExceeded(why) && grace > 0) {
     process_.Signal(SIGTERM);
-    process_.Wait(Deadline::After(absl::Nanoseconds(grace)));
+    const Deadline end = Deadline::After(absl::Nanoseconds(grace));
+    while (!hurried_ && !end.HasPassed() &&
+           !process_.Wait(Deadline::Earlier(end, Deadline::After(kSlice))).has_value()) {
+    }
   }
   const WorkerEnd killed = process_.Kill();
-  if (absl::IsDeadlineExceeded(why)) {
-    return TimedOut{.phase = greeted_ ? std::string(why.message()) : "handshake"};
-  }
+  if (absl::IsDeadlineExceeded(why)) return EndInTime(why);
   if (absl::IsDataLoss(why)) return Misbehaved{.what = std::string(why.message())};
   return killed;
 }
 
 Loss Connection::Lost(absl::string_view doing, uint64_t sent, absl::string_view target,
-                      uint64_t call) {
-  EndProcess();
+                      uint64_t call, Deadline patience) {
+  const bool ended = EndProcess(patience);
   const absl::Status why = over();
   // What one says that broke the protocol counts for nothing.
   WorkerLoss loss = {
-      .end = *end(),
+      .end = ended ? *end() : EndInTime(why),
       .pid = pid(),
       .program = program_,
       .doing = std::string(doing),

@@ -8,6 +8,7 @@
 #define SLABPIPE_SESSION_CONNECTION_H_
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -115,9 +116,12 @@ class Connection {
   void TerminateIfHung(absl::Duration timeout, absl::string_view target);
   // For a caller that was `doing` something when the connection ended: how it did, and what stderr
   // said last. `sent`: where its request stands, 0 if it was not sent.
-  // `target` and `call`: what was called, if it was a call.
+  // `target` and `call`: what was called, if it was a call. Waits for the process to end; but if it
+  // is being killed for another call, with a grace, not longer than the `patience`.
   Loss Lost(absl::string_view doing, uint64_t sent, absl::string_view target = "",
-            uint64_t call = 0);
+            uint64_t call = 0, Deadline patience = Deadline::Never());
+  // Whether its process has ended; waits for that like Lost. REQUIRES: it is over.
+  bool AwaitEnd(Deadline patience) { return EndProcess(patience); }
 
   absl::Status Ping(Deadline deadline);
   // Sends the releases of all handles that have been dropped.
@@ -178,9 +182,12 @@ class Connection {
   // Whether the process has ended by the deadline, and before somebody else has ended the
   // connection.
   bool AwaitProcess(Deadline deadline);
-  // Waits for the process to end, or kills it.
-  void EndProcess();
+  // Waits for the process to end, or kills it. False if another thread is about to, after a grace,
+  // and has not by then.
+  bool EndProcess(Deadline patience = Deadline::Never());
   WorkerEnd ObserveEnd(const absl::Status& why);
+  // Of one that was killed because time was up.
+  WorkerEnd EndInTime(const absl::Status& why) const;
 
   const std::string program_;
   const std::shared_ptr<ShmPool> pool_;  // whose peer it is
@@ -188,7 +195,7 @@ class Connection {
   const std::shared_ptr<LogQueue> logs_;
   const int socket_;  // the pipe's; only to be looked at
   const FileIdentity socket_file_;
-  ChildProcess process_;  // guarded by end_mutex_, but for pid()
+  ChildProcess process_;  // but for pid() and pidfd(), whoever ends it alone uses it: see ending_
   std::unique_ptr<OutputReader> output_;
   RingPipe* ring_pipe_;  // channel_'s
   std::unique_ptr<Channel> channel_;
@@ -206,8 +213,11 @@ class Connection {
   std::vector<OwedCancel> owed_;    // that the worker was not told yet
 
   std::atomic<int64_t> kill_grace_ = 0;  // of Terminate, in nanoseconds
+  std::atomic<bool> hurried_ = false;    // no more grace
 
   mutable std::mutex end_mutex_;  // guards the next
+  std::condition_variable end_changed_;
+  bool ending_ = false;  // a thread ends the process, without the lock
   std::optional<WorkerEnd> end_;
 
   std::shared_ptr<RemoteHandles> handles_;

@@ -133,8 +133,9 @@ void ReplyRouter::Withdraw(PendingReply& reply) {
 }
 
 void ReplyRouter::Abandon(PendingReply& reply) {
+  if (!reply.pending_) return;
   std::lock_guard<std::mutex> lock(mutex_);
-  if (reply.pending_ && reply.answer_ == nullptr) {
+  if (reply.answer_ == nullptr) {
     abandoned_.emplace(
         reply.id_,
         Abandoned{.kind = reply.kind_, .credit = reply.credit_, .name = std::string(reply.name_)});

@@ -253,6 +253,9 @@ absl::Status SessionCore::Recover(const std::shared_ptr<Connection>& lost,
   if (!exchange.Take(deadline, stop)) return WithNote(status, "a new worker is being started");
   if (connection() == lost) {
     if (lost->closing()) return WithNote(status, "the session is being shut down");
+    if (!lost->AwaitEnd(deadline)) {
+      return WithNote(status, "it is still being ended; the next call starts a new worker");
+    }
     Retire(lost);
     std::lock_guard<std::mutex> lock(mutex_);
     next_start_ = restarts_.NextStart(SteadyNow(), lost->router().has_answered());

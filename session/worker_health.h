@@ -31,6 +31,8 @@ struct WorkerHealth {
                // something, or hangs
     kSilent,   // not even its watching thread has been heard for `silent`: it is stopped, or
                // starved
+    kEnded,    // its process has ended, and no call has noticed yet: the next one starts another
+               // if the policy says so
   };
   State state = State::kNone;
   pid_t worker = -1;

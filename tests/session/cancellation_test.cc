@@ -1,5 +1,6 @@
 // Deadlines, cancellation, progress, and workers that hang.
 
+#include <signal.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -239,6 +240,12 @@ TEST_F(CancellationTest, HealthTellsWhatTheWorkerDoes) {
   EXPECT_THAT(session.Restart(), IsOk());
   Future<> stopped = session.Submit("long.stop");
   await_state(WorkerHealth::State::kSilent);
+  EXPECT_THAT(session.Restart(), IsOk());
+  const pid_t killed = session.worker_pid();
+  ASSERT_EQ(::kill(killed, SIGKILL), 0);
+  await_state(WorkerHealth::State::kEnded);
+  EXPECT_THAT(session.Call("long.nap", 0), IsOk()) << "nobody had called it: the next worker does";
+  EXPECT_NE(session.worker_pid(), killed);
   session.Shutdown(absl::ZeroDuration()).IgnoreError();
   EXPECT_EQ(session.health().state, WorkerHealth::State::kNone);
 }
