@@ -64,6 +64,14 @@ TEST_F(ReplyRouterTest, APingIsAnsweredByItsPong) {
   EXPECT_TRUE(router_.has_answered());
 }
 
+TEST_F(ReplyRouterTest, NotesThatSomethingWasAnswered) {
+  Progress(witness_.id(), 1, "");
+  EXPECT_EQ(witness_.Await(), "progress 1/9 ");
+  EXPECT_FALSE(router_.has_answered());
+  ExpectNoHarm();
+  EXPECT_TRUE(router_.has_answered());
+}
+
 TEST_F(ReplyRouterTest, AnAnswerOfAnotherKindEndsTheConnection) {
   Pong(witness_.id());
   ExpectDataLoss("which nobody has asked");
@@ -115,10 +123,10 @@ TEST_F(ReplyRouterTest, AnItemAboveTheCreditEndsTheConnection) {
 }
 
 TEST_F(ReplyRouterTest, MoreItemsMayComeWhenMoreAreAllowed) {
-  Call stream(router_, 1);
+  Call stream(router_, 2);
   Item(stream.id(), "a");
   EXPECT_EQ(stream.Await(), "item a");
-  router_.AllowMore(stream.reply(), 2);
+  router_.AllowMore(stream.reply(), 1);
   Item(stream.id(), "b");
   Item(stream.id(), "c");
   EXPECT_EQ(stream.Await(), "item b");

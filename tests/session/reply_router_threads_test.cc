@@ -10,6 +10,7 @@
 #include "gtest/gtest.h"
 #include "slabpipe/session/reply_router.h"
 #include "slabpipe/tests/session/router_testing.h"
+#include "slabpipe/tests/testing/one_gate.h"
 #include "slabpipe/tests/testing/test_thread.h"
 
 // Several threads that wait: one reads for all.
@@ -139,13 +140,23 @@ TEST_F(RouterThreadsTest, AllLearnThatTheWorkerIsGone) {
   EXPECT_THAT(router_.over(), StatusIs(absl::StatusCode::kUnavailable));
 }
 
-// DrainEvents may not read before the one that reads has stopped to.
-TEST_F(RouterThreadsTest, AfterTheEndTheRestOfTheLogsIsReadByOneThread) {
+TEST_F(RouterThreadsTest, TheRestOfTheLogsIsReadWhenTheOneThatReadsHasStopped) {
+  OneGate gate;
+  while_passed_on_ = [&] {
+    if (logs_.size() == 1) gate.Pass();
+  };
   WaitingCall reader(router_);
+  Log("one");
+  gate.AwaitArrival();
+  Log("two");
   router_.SetOver(absl::AbortedError("over"));
-  router_.DrainEvents();
+  TestThread drain([&] { router_.DrainEvents(); });
+  drain.AwaitSleep();
+  EXPECT_FALSE(drain.done());
+  gate.Open();
+  drain.Join();
   EXPECT_EQ(reader.heard(), "over");
-  EXPECT_THAT(logs_, IsEmpty());
+  EXPECT_THAT(logs_, ElementsAre("one", "two"));
 }
 
 TEST_F(RouterThreadsTest, ANudgeWakesTheOneThatReads) {
@@ -262,12 +273,31 @@ TEST_F(FullRingTest, OneThatWaitsGetsItsAnswerWhileAnotherSends) {
     EXPECT_THAT(ends_.main.channel().Send(WritePing, router_.SendWait(Deadline::Never())), IsOk());
   });
   sender.AwaitSleep();
-  for (int i = 0; i < 50; ++i) {
+  for (int i = 0; i < 10; ++i) {
     Call call(router_);
     TestThread caller([&] { EXPECT_EQ(call.Await(), "answer yours"); });
     Answer(call.id(), "yours");
   }
   for (int i = 0; i < sent + 1; ++i) ends_.worker.Receive();
+}
+
+// One that began to wait while a sender read sleeps; it reads when the sender does no more.
+TEST_F(FullRingTest, WhoeverHasSentPassesReadingOn) {
+  OneGate gate;
+  while_passed_on_ = [&] { gate.Pass(); };
+  const int sent = ends_.main.SendUntilFull(WritePing);
+  TestThread sender([&] {
+    EXPECT_THAT(ends_.main.channel().Send(WritePing, router_.SendWait(Deadline::Never())), IsOk());
+  });
+  sender.AwaitSleep();
+  Log("read by the sender");
+  gate.AwaitArrival();
+  WaitingCall call(router_);
+  for (int i = 0; i < sent; ++i) ends_.worker.Receive();  // now there is room
+  gate.Open();
+  sender.Join();
+  Answer(call.id(), "yours");
+  EXPECT_EQ(call.heard(), "answer yours");
 }
 
 TEST_F(FullRingTest, TheEndInterruptsWhoeverSends) {

@@ -9,6 +9,7 @@
 #define SLABPIPE_TESTS_SESSION_ROUTER_TESTING_H_
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -123,11 +124,14 @@ class RouterTest : public ::testing::Test {
   TwoEnds ends_;
   std::vector<std::string> logs_;  // what the router passed on; guarded by its reading
   absl::Status of_logs_;           // what it is told then
+  // What happens then, on the thread that reads.
+  std::function<void()> while_passed_on_ = [] {};
   ReplyRouter router_;
 
  private:
   absl::Status Take(const Received& event) {
     logs_.push_back(event.root.getEvent().getLog().getText().cStr());
+    while_passed_on_();
     return of_logs_;
   }
   Watchdog watchdog_;
