@@ -15,6 +15,7 @@
 #include "slabpipe/session/find_program.h"
 #include "slabpipe/session/placement.h"
 #include "slabpipe/session/remote_error.h"
+#include "slabpipe/session/text_wire.h"
 #include "slabpipe/transport/kj_boundary.h"
 #include "slabpipe/transport/ring_pipe.h"
 #include "slabpipe/transport/socket_pipe.h"
@@ -53,7 +54,7 @@ absl::Status VisitAll(absl::Span<const ArgumentRef> arguments, Models& models,
 
 void WriteHead(const Connection::RequestHead& head, schemas::Request::Builder out) {
   out.setId(head.id);
-  out.setTarget({head.target.data(), head.target.size()});
+  WriteText(head.target, [&](unsigned bytes) { return out.initTarget(bytes); });
   out.setCredit(head.credit);
   out.setReports(head.reports);
   if (head.deadline.is_never()) return;
@@ -270,7 +271,9 @@ absl::Status Connection::EncodeArguments(ValueMessage& message, schemas::Request
   auto list = request.initArguments(static_cast<unsigned>(arguments.size()));
   for (unsigned i = 0; i < list.size(); ++i) {
     const absl::string_view name = arguments[i].name;
-    if (!name.empty()) list[i].setName({name.data(), name.size()});
+    if (!name.empty()) {
+      WriteText(name, [&](unsigned bytes) { return list[i].initName(bytes); });
+    }
     absl::Status status = message.Encode(models[i], list[i].initPayload());
     if (!status.ok()) return in_argument(i, status);
   }

@@ -21,6 +21,7 @@
 #include "slabpipe/session/handle_table.h"
 #include "slabpipe/session/handshake.h"
 #include "slabpipe/session/serving.h"
+#include "slabpipe/session/text_wire.h"
 #include "slabpipe/transport/kj_boundary.h"
 #include "slabpipe/transport/ring_pipe.h"
 #include "slabpipe/transport/socket_pipe.h"
@@ -156,7 +157,7 @@ bool Worker::Server::Log(LogSeverity severity, absl::string_view text) {
           [&](schemas::Message::Builder root) {
             schemas::LogRecord::Builder log = root.initEvent().initLog();
             log.setSeverity(static_cast<uint8_t>(severity));
-            log.setText({text.data(), text.size()});
+            WriteText(text, [&](unsigned bytes) { return log.initText(bytes); });
             log.setTime(absl::GetCurrentTimeNanos());
             const CallContext* const call = CallContext::Current();
             log.setRequest(call == nullptr ? 0 : call->id());

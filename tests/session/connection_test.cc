@@ -1,0 +1,45 @@
+#include "slabpipe/session/connection.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "gtest/gtest.h"
+#include "slabpipe/session/argument.h"
+#include "slabpipe/tests/session/played_worker.h"
+#include "slabpipe/tests/testing/status_matchers.h"
+#include "slabpipe/tests/testing/watchdog.h"
+#include "slabpipe/transport/wait.h"
+
+// What goes over the wire. What becomes of workers is in the tests of whole sessions.
+
+namespace slabpipe::tests {
+namespace {
+
+class ConnectionTest : public ::testing::Test {
+ protected:
+  ConnectionTest() { EXPECT_THAT(worker_.Start(), IsOk()); }
+  PlayedWorker worker_;
+
+ private:
+  Watchdog watchdog_;
+};
+
+TEST_F(ConnectionTest, NamesMayBePartsOfLongerTexts) {
+  const std::string target = "math.addition", name = "number of draws";
+  const int value = 5;
+  uint64_t sent = 0;
+  const Connection::RequestHead head = {
+      .id = 1, .target = absl::string_view(target).substr(0, 8), .deadline = Deadline::Never()};
+  const auto argument = Named(absl::string_view(name).substr(0, 6), value);
+  EXPECT_THAT(worker_.connection()->SendRequest(head, {ToArgumentRef(argument)}, sent), IsOk());
+  const std::unique_ptr<Received> received = worker_.end().Receive();
+  const schemas::Request::Reader request = received->root.getRequest();
+  EXPECT_STREQ(request.getTarget().cStr(), "math.add");
+  ASSERT_EQ(request.getArguments().size(), 1u);
+  EXPECT_STREQ(request.getArguments()[0].getName().cStr(), "number");
+}
+
+}  // namespace
+}  // namespace slabpipe::tests
