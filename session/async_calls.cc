@@ -119,6 +119,7 @@ struct AsyncCalls::Shared {
   std::mutex mutex;  // guards the next
   std::condition_variable changed;
   std::vector<Entry> added;
+  std::shared_ptr<Connection> seen;  // by the thread; null if there is nothing to see to
   bool stop = false;
   size_t count = 0;
 };
@@ -126,11 +127,14 @@ struct AsyncCalls::Shared {
 AsyncCalls::AsyncCalls(Settle settle) : shared_(std::make_shared<Shared>(std::move(settle))) {}
 
 AsyncCalls::~AsyncCalls() {
+  std::shared_ptr<Connection> seen;
   {
     std::lock_guard<std::mutex> lock(shared_->mutex);
     shared_->stop = true;
+    seen = shared_->seen;
   }
   shared_->changed.notify_all();
+  if (seen != nullptr) seen->router().Nudge(seen->async_waiter());
   if (!thread_.has_value()) return;
   if (thread_->get_id() == std::this_thread::get_id()) {
     thread_->detach();
@@ -171,10 +175,12 @@ void AsyncCalls::Shared::Run() {
       std::unique_lock<std::mutex> lock(mutex);
       changed.wait(lock, [this] { return stop || !added.empty(); });
       if (added.empty()) return;
-      connection = added.front().call->connection();
+      connection = seen = added.front().call->connection();
     }
     Entries entries;
     See(*connection, entries);
+    std::lock_guard<std::mutex> lock(mutex);
+    seen = nullptr;
   }
 }
 

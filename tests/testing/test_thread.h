@@ -12,14 +12,12 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <fstream>
 #include <functional>
 #include <future>
-#include <string>
 #include <thread>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
+#include "slabpipe/tests/testing/thread_state.h"
 
 namespace slabpipe::tests {
 
@@ -37,7 +35,7 @@ class TestThread {
   // Returns when the kernel says that it sleeps (for a lock, a condition, a descriptor), or when it
   // is done. A thread that is about to do no more than wait then does. The test's watchdog ends it.
   void AwaitSleep() {
-    while (!done() && !Sleeps()) std::this_thread::yield();
+    while (!done() && !ThreadSleeps(known_id_)) std::this_thread::yield();
   }
   bool done() const {
     return done_future_.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
@@ -47,15 +45,6 @@ class TestThread {
   }
 
  private:
-  // proc(5), /proc/PID/stat: the state stands behind the name, which is in brackets.
-  bool Sleeps() const {
-    std::ifstream file(absl::StrCat("/proc/self/task/", known_id_, "/stat"));
-    std::string line;
-    std::getline(file, line);
-    const size_t name_end = line.rfind(") ");
-    return name_end != std::string::npos && line.compare(name_end + 2, 1, "S") == 0;
-  }
-
   std::promise<pid_t> id_;
   std::promise<void> done_;
   std::future<void> done_future_ = done_.get_future();
