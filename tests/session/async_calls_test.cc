@@ -102,8 +102,8 @@ TEST_F(AsyncResultTest, CanBeCancelledUntilItIsSet) {
 
 class AsyncCallsTest : public ::testing::Test {
  protected:
-  AsyncCallsTest() {
-    for (PlayedWorker* worker : {&worker_, &other_}) EXPECT_THAT(worker->Start(), IsOk());
+  void SetUp() override {
+    for (PlayedWorker* worker : {&worker_, &other_}) ASSERT_THAT(worker->Start(), IsOk());
   }
   ~AsyncCallsTest() override { calls_.reset(); }
 

@@ -19,7 +19,7 @@ namespace {
 
 class ConnectionTest : public ::testing::Test {
  protected:
-  ConnectionTest() { EXPECT_THAT(worker_.Start(), IsOk()); }
+  void SetUp() override { ASSERT_THAT(worker_.Start(), IsOk()); }
   PlayedWorker worker_;
 
  private:
