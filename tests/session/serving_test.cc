@@ -1,5 +1,6 @@
 #include "slabpipe/session/serving.h"
 
+#include <atomic>
 #include <barrier>
 #include <cstdint>
 #include <functional>
@@ -125,7 +126,7 @@ TEST_F(SmallMessagesTest, AResultThatIsTooLargeForAMessageIsAnError) {
 }
 
 TEST_F(RequestsTest, StreamsAndCallsAreNotTakenForOneAnother) {
-  bool ran = false;
+  std::atomic<bool> ran = false;
   Offer("test.count", [&](ResultWriter<int64_t>&) { ran = true; });
   Serve();
   Ask({.id = 1, .target = "test.count"});
@@ -155,7 +156,7 @@ TEST_F(RequestsTest, TheMemoryOfArgumentsIsBackWithTheAnswer) {
 // Their destructors are the user's: they run between requests.
 TEST_F(RequestsTest, ObjectsThatMainReleasesGoBeforeTheNextMessageIsRead) {
   ends_.worker.channel().UseHandles(std::make_shared<HandleTable>());
-  bool alive = true, in_call = true;
+  std::atomic<bool> alive = true, in_call = true;
   const auto at_end = [&] {
     alive = false;
     in_call = CallContext::Current() != nullptr;
@@ -221,6 +222,7 @@ TEST_F(RequestsTest, SeveralThreadsRunAsManyRequestsAtATime) {
     const std::vector<std::string> heard = {Hear(), Hear()};
     EXPECT_THAT(heard, UnorderedElementsAre("answer 1: nothing", "answer 2: nothing"));
   }
+  Stop();  // before the barrier goes
 }
 
 TEST_F(RequestsTest, OneThreadServesWhileAnotherRunsAFunctionThatAsksNothing) {
