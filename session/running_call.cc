@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "slabpipe/session/text_wire.h"
 
 namespace slabpipe {
 namespace {
@@ -70,7 +71,7 @@ void RunningCall::Report(double done, double total, absl::string_view text) {
             progress.setId(request_.id);
             progress.setDone(done);
             progress.setTotal(total);
-            progress.setText({text.data(), text.size()});
+            WriteText(text, [&](unsigned bytes) { return progress.initText(bytes); });
           },
           Wait())
       .IgnoreError();

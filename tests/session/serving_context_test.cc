@@ -7,6 +7,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "slabpipe/codec/handle.h"
@@ -275,6 +276,18 @@ TEST_F(ContextTest, ReportsReachThoseThatWantThem) {
   EXPECT_EQ(Hear(), "answer 1: nothing");
   Ask({.id = 2, .target = "test.report"});
   EXPECT_EQ(Hear(), "answer 2: nothing");
+}
+
+TEST_F(ContextTest, TheTextOfAReportMayBePartOfALongerOneAndIsCut) {
+  Offer("test.report", [](CallContext& context) {
+    context.Report(1, 1, absl::string_view("half of it").substr(0, 4));
+    context.Report(2, 2, std::string(2000, 'x'));
+  });
+  Serve();
+  Ask({.id = 1, .target = "test.report", .reports = true});
+  EXPECT_EQ(Hear(), "progress 1: 1/1 half");
+  EXPECT_EQ(Hear(), "progress 1: 2/2 " + std::string(1024, 'x'));
+  EXPECT_EQ(Hear(), "answer 1: nothing");
 }
 
 TEST_F(ContextTest, TellsWhichCallItIs) {
