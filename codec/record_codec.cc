@@ -5,6 +5,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "slabpipe/codec/text_wire.h"
 #include "slabpipe/codec/value_wire.h"
 
 namespace slabpipe {
@@ -39,11 +40,11 @@ absl::Status RecordCodec::Prepare(const RecordRef& record, Sizer& sizer) const {
 
 absl::Status RecordCodec::Encode(const RecordRef& record, Encoder& encoder) const {
   schemas::Record::Builder metadata = encoder.InitMetadata<schemas::Record>();
-  metadata.setTypeName({record.type_name.data(), record.type_name.size()});
+  WriteText(record.type_name, [&](unsigned bytes) { return metadata.initTypeName(bytes); });
   auto fields = metadata.initFields(static_cast<unsigned>(record.field_names.size()));
   for (unsigned i = 0; i < fields.size(); ++i) {
     const absl::string_view name = record.field_names[i];
-    fields[i].setName({name.data(), name.size()});
+    WriteText(name, [&](unsigned bytes) { return fields[i].initName(bytes); });
     absl::Status status = record.visit_field(record.object, i, [&](AnyRef model) {
       return encoder.EncodeChild(model, fields[i].initPayload());
     });

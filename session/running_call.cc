@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
-#include "slabpipe/session/text_wire.h"
+#include "slabpipe/codec/text_wire.h"
 
 namespace slabpipe {
 namespace {

@@ -178,6 +178,23 @@ TEST_F(CancellationTest, OthersLoseTheirCallsWithTheWorkerThatIsKilled) {
   EXPECT_THAT(other.Get(), StatusIs(absl::StatusCode::kUnavailable, HasSubstr("long.hang")));
 }
 
+TEST_F(CancellationTest, OthersKeepTheirDeadlinesWhileAWorkerIsKilledWithAGrace) {
+  Session session = StartLong(2);
+  const std::string arrival = Arrival();
+  Future<> hanging = session.Submit(
+      {.timeout = absl::Seconds(1), .on_deadline = OnDeadline::kKill, .grace = absl::Minutes(1)},
+      "long.hang", arrival, true);
+  Await(arrival);
+  // One that runs when the worker is given up, and one that comes later.
+  EXPECT_THAT(session.Call<bool>({.timeout = absl::Seconds(3)}, "long.nap", 3'600'000),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("still being ended")));
+  EXPECT_THAT(session.Call<bool>({.timeout = absl::Milliseconds(50)}, "long.nap", 0),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("still being ended")));
+  EXPECT_FALSE(hanging.ready());
+  EXPECT_THAT(session.Shutdown(absl::ZeroDuration()), IsOk()) << "it does not wait for the grace";
+  EXPECT_THAT(hanging.Get(), StatusIs(absl::StatusCode::kDeadlineExceeded));
+}
+
 TEST_F(CancellationTest, AStoppedWorkerIsNoticedByItsHeartbeat) {
   Session session = StartLong();
   ASSERT_THAT(session.Call<int64_t>("echo.number", 1), IsOk());

@@ -371,6 +371,60 @@ TEST_F(ReplyRouterTest, TheRestOfTheLogsIsGivenUpAtTheFirstThatIsNone) {
   EXPECT_THAT(logs_, ElementsAre("one"));
 }
 
+// The history.
+
+TEST_F(ReplyRouterTest, TheCallThatAloneRanIsKnown) {
+  const CallHistory& history = router_.history();
+  const auto ran_alone = [&](uint64_t since) { return history.RanAlone(since, absl::Hours(1)).id; };
+  EXPECT_EQ(ran_alone(0), witness_.id());
+  Call later(router_);
+  EXPECT_EQ(ran_alone(0), witness_.id()) << "the other waits for its turn";
+  router_.SetConcurrency(2);
+  EXPECT_EQ(ran_alone(0), 0u);
+  router_.SetConcurrency(1);
+  ExpectNoHarm();
+  EXPECT_EQ(history.ended(), 1u);
+  EXPECT_EQ(ran_alone(0), 0u) << "one has ended, one runs";
+  EXPECT_EQ(ran_alone(1), later.id());
+  Answer(later.id(), "later");
+  EXPECT_EQ(later.Await(), "answer later");
+  EXPECT_EQ(ran_alone(0), 0u) << "both have ended";
+  EXPECT_EQ(ran_alone(1), later.id());
+  EXPECT_EQ(ran_alone(2), 0u);
+}
+
+TEST_F(ReplyRouterTest, ACallThatEndedTooLongAgoDoesNotCount) {
+  ExpectNoHarm();
+  while (router_.history().RanAlone(0, absl::Nanoseconds(1)).id != 0) {
+  }
+  EXPECT_EQ(router_.history().RanAlone(0, absl::Hours(1)).target, "test.target");
+}
+
+TEST_F(ReplyRouterTest, PingsAndCallsThatWereNotSentAreNoneOfTheHistory) {
+  Call ping(router_, 0, schemas::Message::PONG);
+  Pong(ping.id());
+  EXPECT_EQ(ping.Await(), "pong 2");
+  router_.Withdraw(Call(router_).reply());
+  EXPECT_EQ(router_.history().ended(), 0u);
+  EXPECT_EQ(router_.history().RanAlone(0, absl::Hours(1)).id, witness_.id());
+}
+
+TEST_F(ReplyRouterTest, ACallThatNobodyWaitsForRunsTillItsAnswer) {
+  Call given_up(router_);
+  const uint64_t id = given_up.id();
+  router_.Abandon(given_up.reply());
+  ExpectNoHarm();
+  EXPECT_EQ(router_.history().RanAlone(1, absl::Hours(1)).id, id);
+  EXPECT_EQ(router_.TargetOf(id), "test.target");
+  Answer(id, "nobody waits");
+  Call last(router_);
+  EXPECT_EQ(last.Await(Past()), "nothing");
+  EXPECT_EQ(router_.history().ended(), 2u);
+  EXPECT_EQ(router_.TargetOf(id), "test.target") << "the last that ended";
+  EXPECT_EQ(router_.TargetOf(witness_.id()), "");
+  EXPECT_EQ(router_.TargetOf(0), "");
+}
+
 // One waiter for many replies.
 class AwaitAnyTest : public ReplyRouterTest {
  protected:

@@ -4,8 +4,8 @@
 //
 // Cap'n Proto's setters want texts that end with a NUL, which a part of a longer one does not.
 
-#ifndef SLABPIPE_SESSION_TEXT_WIRE_H_
-#define SLABPIPE_SESSION_TEXT_WIRE_H_
+#ifndef SLABPIPE_CODEC_TEXT_WIRE_H_
+#define SLABPIPE_CODEC_TEXT_WIRE_H_
 
 #include <capnp/blob.h>
 
@@ -24,4 +24,4 @@ void WriteText(absl::string_view text, Init init) {
 
 }  // namespace slabpipe
 
-#endif  // SLABPIPE_SESSION_TEXT_WIRE_H_
+#endif  // SLABPIPE_CODEC_TEXT_WIRE_H_
