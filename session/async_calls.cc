@@ -114,6 +114,7 @@ struct AsyncCalls::Shared {
   void TakeNew(Connection& connection, Entries& entries);
   void LookAt(const std::vector<PendingReply*>& replies, Entries& entries);
   void CancelAll(Entries& entries);
+  void AwaitLook(Deadline deadline);
 
   const Settle settle;
   std::mutex mutex;  // guards the next
@@ -243,7 +244,16 @@ void AsyncCalls::Shared::CancelAll(Entries& entries) {
   }
 }
 
+// When the connection is over, and calls wait for nothing but the end of its process. What is added
+// meanwhile waits no longer than these do.
+void AsyncCalls::Shared::AwaitLook(Deadline deadline) {
+  std::unique_lock<std::mutex> lock(mutex);
+  const absl::Duration rest = std::min(deadline.Remaining(), absl::Seconds(1));
+  changed.wait_for(lock, absl::ToChronoNanoseconds(rest), [this] { return stop; });
+}
+
 void AsyncCalls::Shared::See(Connection& connection, Entries& entries) {
+  bool looked_after_end = false;
   while (true) {
     TakeNew(connection, entries);
     if (entries.empty()) return;
@@ -256,8 +266,10 @@ void AsyncCalls::Shared::See(Connection& connection, Entries& entries) {
       next = Deadline::Earlier(next, entry.call->in_progress().next_look());
     }
     const bool over = !connection.over().ok();
+    if (over) AwaitLook(looked_after_end ? next : Deadline::After(absl::ZeroDuration()));
     std::vector<PendingReply*> happened = connection.router().AwaitAny(
         connection.async_waiter(), over ? Deadline::After(absl::ZeroDuration()) : next);
+    looked_after_end = over;
     if (over || next.HasPassed()) {
       happened.clear();
       for (const auto& [reply, entry] : entries) happened.push_back(reply);

@@ -19,6 +19,8 @@ constexpr absl::Duration kKillGrace = absl::Seconds(1);
 constexpr absl::Duration kTimeToTell = absl::Milliseconds(5);
 // A worker beats four times a second; one that is looked at all the time is never heard.
 constexpr absl::Duration kLeastHangTimeout = absl::Seconds(1);
+// How often a call that no thread waits for alone looks whether its worker has ended.
+constexpr absl::Duration kLookForEnd = absl::Milliseconds(10);
 // How often in a hang_timeout the worker's health is looked at.
 constexpr int kLooks = 4;
 
@@ -140,6 +142,7 @@ CallInProgress::Next CallInProgress::FinishOrItem() {
 // Behind a report there may be the answer. Another report behind it has come meanwhile, and so will
 // be looked at again: this call is not the only one, and more may come all the time.
 std::optional<CallOutcome> CallInProgress::Look() {
+  looked_at_ = true;
   bool reported = true;
   for (int looks = 0; looks < 2 && reported; ++looks) {
     Happening now = connection_.router().Look(reply_);
@@ -155,12 +158,16 @@ std::optional<CallOutcome> CallInProgress::Advance(Happening& now) {
     if (!answer.broken.ok()) return Lost(absl::StrCat("it answered '", target_, "'"));
     return CallOutcome{.result = std::move(answer.result)};
   }
-  if (now.over) return Lost(absl::StrCat("it ran '", target_, "'"));
+  if (now.over) {
+    if (MustWaitForEnd()) return std::nullopt;
+    return given_up_.empty() ? Lost(absl::StrCat("it ran '", target_, "'")) : Killed();
+  }
   if (now.progress != nullptr && options_.progress) Report(*now.progress);
   // Reports, which may come all the time, go before it. Of a stream, what has arrived goes, too.
   const bool cancelled = now.cancelled || !thrown_.empty() || (cancelled_ && !streams_);
   if (cancelled || patience_ends_.HasPassed()) {
     if (std::optional<CallOutcome> outcome = LoseHeart(cancelled)) return outcome;
+    if (!given_up_.empty()) return std::nullopt;  // the end of the worker is waited for
   }
   if (hang_timeout_ < absl::InfiniteDuration()) {
     connection_.TerminateIfHung(hang_timeout_, target_);
@@ -194,44 +201,61 @@ std::optional<CallOutcome> CallInProgress::LoseHeart(bool cancelled) {
   patience_ends_ = Deadline::After(GraceOf(options_));
   connection_.SendCancel(reply_.id(), !cancelled,
                          std::max(patience_ends_, Deadline::After(kTimeToTell)));
-  return patience_ends_.HasPassed() ? std::optional<CallOutcome>(GiveUp()) : std::nullopt;
+  return patience_ends_.HasPassed() ? GiveUp() : std::nullopt;
 }
 
-CallOutcome CallInProgress::GiveUp() {
+std::optional<CallOutcome> CallInProgress::GiveUp() {
   // It may have come just now, behind a report or items.
   Happening now = connection_.router().Look(reply_);
   while (now.progress != nullptr || now.item != nullptr) now = connection_.router().Look(reply_);
-  if (now.answer != nullptr || now.over) {
-    if (std::optional<CallOutcome> outcome = Advance(now)) return *std::move(outcome);
-  }
+  if (now.answer != nullptr || now.over) return Advance(now);
   const bool cancelled = reason_ == absl::StatusCode::kCancelled;
   const std::string what = !cancelled        ? "no answer in time"
                            : thrown_.empty() ? "the call was cancelled"
                                              : thrown_;
-  if (options_.on_deadline == OnDeadline::kKill) return GivenUp(what);
+  if (options_.on_deadline == OnDeadline::kKill) {
+    if (!looked_at_) return GivenUp(what);
+    given_up_ = what;
+    connection_.BeginToTerminate(absl::StrCat("running '", target_, "'"), KillGrace());
+    if (MustWaitForEnd()) return std::nullopt;
+    return Killed();
+  }
   return GivenUp(absl::StrCat(
       what, "; the worker goes on with it, unless its function asks whether it is cancelled"));
 }
 
 CallOutcome CallInProgress::GivenUp(absl::string_view what) {
-  CallOutcome outcome = {.result = absl::Status(reason_, absl::StrCat(target_, ": ", what)),
-                         .gave_up = true};
   if (options_.on_deadline == OnDeadline::kAbandon) {
     connection_.router().Abandon(reply_);
-    return outcome;
+    return {.result = absl::Status(reason_, absl::StrCat(target_, ": ", what)), .gave_up = true};
   }
-  connection_.Terminate(absl::StrCat("running '", target_, "'"),
-                        std::max(GraceOf(options_), absl::Milliseconds(1)));
+  given_up_ = std::string(what);
+  connection_.Terminate(absl::StrCat("running '", target_, "'"), KillGrace());
+  return Killed();
+}
+
+absl::Duration CallInProgress::KillGrace() const {
+  return std::max(GraceOf(options_), absl::Milliseconds(1));
+}
+
+CallOutcome CallInProgress::Killed() {
   const CallOutcome lost =
       Lost(absl::StrCat("it ran '", target_, "'"), Deadline::After(absl::ZeroDuration()));
-  outcome.lost = true;
-  absl::Status status(reason_, absl::StrCat(outcome.result.status().message(), ": ",
-                                            lost.result.status().message()));
+  absl::Status status(reason_,
+                      absl::StrCat(target_, ": ", given_up_, ": ", lost.result.status().message()));
   if (std::optional<WorkerLoss> loss = GetWorkerLoss(lost.result.status())) {
     AttachLoss(status, *loss);
   }
-  outcome.result = status;
-  return outcome;
+  return {.result = status, .lost = true, .gave_up = true};
+}
+
+bool CallInProgress::MustWaitForEnd() {
+  if (!looked_at_ || connection_.AwaitEnd(Deadline::After(absl::ZeroDuration()))) return false;
+  const bool kills = !given_up_.empty();  // and waits for the grace, whatever time it is
+  if (!kills && deadline_.HasPassed()) return false;
+  next_look_ = Deadline::After(kLookForEnd);
+  if (!kills) next_look_ = Deadline::Earlier(next_look_, deadline_);
+  return true;
 }
 
 CallOutcome CallInProgress::Lost(absl::string_view doing, Deadline patience) {

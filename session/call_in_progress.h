@@ -88,8 +88,14 @@ class CallInProgress {
   Connection::RequestHead Head(uint32_t credit) const;
   CallOutcome Lost(absl::string_view doing) { return Lost(doing, deadline_); }
   CallOutcome Lost(absl::string_view doing, Deadline patience);
-  CallOutcome GiveUp();
+  std::optional<CallOutcome> GiveUp();
   CallOutcome GivenUp(absl::string_view what);
+  // Of a worker that was killed for this call's sake.
+  CallOutcome Killed();
+  absl::Duration KillGrace() const;
+  // Whether the worker is lost, but its end not known yet, and there is time to wait for it. Sets
+  // the next look.
+  bool MustWaitForEnd();
   void SetNextLook();
 
   Connection& connection_;
@@ -103,6 +109,8 @@ class CallInProgress {
   std::string thrown_;  // by the progress callback, told in words; empty if it has not thrown
   bool streams_ = false;
   uint64_t sent_ = 0;
+  bool looked_at_ = false;      // by Look: no thread waits for this call alone
+  std::string given_up_;        // why, if the worker is being killed for this call's sake
   bool asked_to_stop_ = false;  // the worker was told that nobody waits, or soon will not
   absl::StatusCode reason_ = absl::StatusCode::kOk;
   Deadline patience_ends_;  // then the caller goes: deadline_, and later the end of the grace

@@ -38,7 +38,7 @@ enum class OnDeadline {
   kAbandon,
   // A worker that has not answered after the grace is sent SIGTERM (whose stack is in the status
   // then), after the grace again SIGKILL. A new one starts as RestartPolicy says. Other calls in
-  // flight are lost with it: they learn so within their own time, submitted ones after the grace.
+  // flight are lost with it, and learn so within their own time.
   kKill,
 };
 

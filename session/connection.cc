@@ -16,6 +16,7 @@
 #include "slabpipe/session/find_program.h"
 #include "slabpipe/session/placement.h"
 #include "slabpipe/session/remote_error.h"
+#include "slabpipe/session/service_thread.h"
 #include "slabpipe/transport/kj_boundary.h"
 #include "slabpipe/transport/ring_pipe.h"
 #include "slabpipe/transport/socket_pipe.h"
@@ -167,6 +168,11 @@ Connection::Connection(const ConnectionOptions& options, Parts parts, std::share
   handles_ = RemoteHandles::Create(process_.pid(), handle_releaser_.alarm());
   channel_->UseHandles(handles_);
   output_->set_calls(&router_.history());
+}
+
+Connection::~Connection() {
+  Kill();
+  if (terminator_.joinable()) terminator_.join();
 }
 
 void Connection::Kill() {
@@ -482,10 +488,28 @@ absl::Status Connection::PassOn(const Received& received) {
   return absl::OkStatus();
 }
 
-void Connection::Terminate(const std::string& phase, absl::Duration grace) {
-  grace = std::min(grace, kLongestKillGrace);
-  kill_grace_ = absl::ToInt64Nanoseconds(grace);
+void Connection::SetTermination(const std::string& phase, absl::Duration grace) {
+  kill_grace_ = absl::ToInt64Nanoseconds(std::min(grace, kLongestKillGrace));
   router_.SetOver(absl::DeadlineExceededError(phase));
+}
+
+void Connection::Terminate(const std::string& phase, absl::Duration grace) {
+  SetTermination(phase, grace);
+  EndProcess(Deadline::After(grace));
+}
+
+void Connection::BeginToTerminate(const std::string& phase, absl::Duration grace) {
+  SetTermination(phase, grace);
+  {
+    std::lock_guard<std::mutex> lock(end_mutex_);
+    if (ending_ || end_.has_value()) return;
+    auto thread = StartServiceThread([this, why = over()] { NoteEnd(why); });
+    if (thread.ok()) {
+      ending_ = true;
+      terminator_ = *std::move(thread);
+      return;
+    }
+  }
   EndProcess(Deadline::After(grace));
 }
 
@@ -548,15 +572,20 @@ bool Connection::EndProcess(Deadline patience) {
   if (!end_.has_value()) {
     ending_ = true;
     lock.unlock();
-    WorkerEnd end = ObserveEnd(why);
+    NoteEnd(why);
     lock.lock();
-    end_ = std::move(end);
-    ending_ = false;
-    end_changed_.notify_all();
   }
   router_.DrainEvents();
   output_->Finish();
   return true;
+}
+
+void Connection::NoteEnd(const absl::Status& why) {
+  WorkerEnd end = ObserveEnd(why);
+  std::lock_guard<std::mutex> lock(end_mutex_);
+  end_ = std::move(end);
+  ending_ = false;
+  end_changed_.notify_all();
 }
 
 WorkerEnd Connection::EndInTime(const absl::Status& why) const {

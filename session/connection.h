@@ -15,6 +15,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
@@ -77,7 +78,7 @@ class Connection {
   static absl::StatusOr<std::shared_ptr<Connection>> Start(
       const ConnectionOptions& options, std::shared_ptr<ShmPool> pool,
       std::shared_ptr<const CodecRegistry> codecs, std::optional<WorkerEnd>& end);
-  ~Connection() { Kill(); }
+  ~Connection();
 
   // As the pool's, with an end to the wait for the turn: an argument that is being encoded may be
   // so for ever, and that is the user's code. False if nothing was done.
@@ -110,8 +111,9 @@ class Connection {
   Answer ReadAnswer(const Received& received, absl::string_view target);
   Answer ReadItem(const Received& received, absl::string_view target);
   // Kills a worker that has not answered in time: SIGTERM, and after the grace SIGKILL. `phase` as
-  // in TimedOut.
+  // in TimedOut. Waits for that; BeginToTerminate, if there can be a thread for it, does not.
   void Terminate(const std::string& phase, absl::Duration grace);
+  void BeginToTerminate(const std::string& phase, absl::Duration grace);
   // Kills it if it has given no sign of life for so long.
   void TerminateIfHung(absl::Duration timeout, absl::string_view target);
   // For a caller that was `doing` something when the connection ended: how it did, and what stderr
@@ -185,9 +187,12 @@ class Connection {
   // Waits for the process to end, or kills it. False if another thread is about to, after a grace,
   // and has not by then.
   bool EndProcess(Deadline patience = Deadline::Never());
+  // Ends the process. REQUIRES: ending_ has been set, for this thread.
+  void NoteEnd(const absl::Status& why);
   WorkerEnd ObserveEnd(const absl::Status& why);
   // Of one that was killed because time was up.
   WorkerEnd EndInTime(const absl::Status& why) const;
+  void SetTermination(const std::string& phase, absl::Duration grace);
 
   const std::string program_;
   const std::shared_ptr<ShmPool> pool_;  // whose peer it is
@@ -219,6 +224,7 @@ class Connection {
   std::condition_variable end_changed_;
   bool ending_ = false;  // a thread ends the process, without the lock
   std::optional<WorkerEnd> end_;
+  std::thread terminator_;  // of BeginToTerminate
 
   std::shared_ptr<RemoteHandles> handles_;
   // Its thread sends: it ends before all else does.

@@ -179,7 +179,7 @@ TEST_F(CancellationTest, OthersLoseTheirCallsWithTheWorkerThatIsKilled) {
 }
 
 TEST_F(CancellationTest, OthersKeepTheirDeadlinesWhileAWorkerIsKilledWithAGrace) {
-  Session session = StartLong(2);
+  Session session = StartLong(3);
   const std::string arrival = Arrival();
   // For so long it may end by itself, and then once more after SIGTERM.
   const absl::Duration grace = absl::Seconds(10);
@@ -187,10 +187,14 @@ TEST_F(CancellationTest, OthersKeepTheirDeadlinesWhileAWorkerIsKilledWithAGrace)
       {.timeout = absl::Seconds(1), .on_deadline = OnDeadline::kKill, .grace = grace}, "long.hang",
       arrival, true);
   Await(arrival);
-  // One that runs when the worker is given up, and one that comes later.
+  // Two that run when the worker is given up, and one that comes later.
+  Future<bool> submitted =
+      session.Submit<bool>({.timeout = grace + absl::Seconds(3)}, "long.nap", 3'600'000);
   EXPECT_THAT(session.Call<bool>({.timeout = grace + absl::Seconds(3)}, "long.nap", 3'600'000),
               StatusIs(absl::StatusCode::kUnavailable, HasSubstr("still being ended")));
   EXPECT_THAT(session.Call<bool>({.timeout = absl::Milliseconds(50)}, "long.nap", 0),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("still being ended")));
+  EXPECT_THAT(submitted.Get(),
               StatusIs(absl::StatusCode::kUnavailable, HasSubstr("still being ended")));
   EXPECT_FALSE(hanging.ready());
   EXPECT_THAT(session.Shutdown(absl::ZeroDuration()), IsOk()) << "it does not wait for the grace";
