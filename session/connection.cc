@@ -93,7 +93,10 @@ absl::StatusOr<std::shared_ptr<Connection>> Connection::Start(
   std::shared_ptr<Connection> connection(
       new Connection(options, std::move(parts), std::move(pool), std::move(codecs)));
   absl::Status ready = connection->ShakeHands(options.hello, options);
-  if (ready.ok()) return connection;
+  if (ready.ok()) {
+    connection->output_->set_look([raw = connection.get()] { raw->router_.ReadWhatIsThere(); });
+    return connection;
+  }
   connection->router_.SetOver(ready);
   absl::Status lost = connection->Lost("shaking hands", 0).status;
   end = connection->end();

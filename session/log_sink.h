@@ -15,9 +15,8 @@
 // alone: it may outlast the session.
 //
 // What is printed comes through pipes, at any time. Records of Worker::Log come with the messages of
-// the connection, which main reads while somebody waits for something: a call, a future, a ping. What
-// a thread of the worker's says between calls comes with the next of these; if it is more than the
-// connection holds (PipeOptions), that thread waits for it.
+// the connection: at once while somebody waits for something (a call, a future, a ping), otherwise
+// within a quarter of a second.
 //
 // A sink may block, and may call the session. What it throws is caught.
 

@@ -24,6 +24,8 @@ constexpr size_t kMaxLineBytes = size_t{64} << 10;
 // What has been printed is read within this, unless the machine is very busy.
 constexpr absl::Duration kReadingDelay = absl::Milliseconds(20);
 
+constexpr absl::Duration kTimeBetweenLooks = absl::Milliseconds(250);
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<OutputReader>> OutputReader::Start(LogQueue& queue) {
@@ -57,6 +59,20 @@ void OutputReader::set_calls(const CallHistory* calls) {
   calls_ = calls;
 }
 
+void OutputReader::set_look(std::function<void()> look) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  look_ = std::move(look);
+}
+
+void OutputReader::Look() {
+  std::function<void()> look;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    look = look_;
+  }
+  if (look != nullptr) look();
+}
+
 void OutputReader::ReadNow() {
   std::lock_guard<std::mutex> lock(mutex_);
   for (Stream& stream : streams_) ReadAvailable(stream);
@@ -69,6 +85,7 @@ void OutputReader::Finish() {
   thread_.join();
   std::lock_guard<std::mutex> lock(mutex_);
   calls_ = nullptr;
+  look_ = nullptr;
 }
 
 std::string OutputReader::stderr_tail(size_t max_bytes) const {
@@ -85,8 +102,16 @@ std::string OutputReader::stderr_tail(size_t max_bytes) const {
 void OutputReader::Run() {
   std::array<WaitFd, 2> fds = {{{.fd = streams_[0].reader.get(), .events = POLLIN},
                                 {.fd = streams_[1].reader.get(), .events = POLLIN}}};
-  const Wait wait = {.deadline = Deadline::Never(), .cancellation = &stop_};
-  while (WaitForAny(absl::MakeSpan(fds), wait).ok()) {
+  Deadline next_look = Deadline::After(kTimeBetweenLooks);
+  while (true) {
+    const Wait wait = {.deadline = next_look, .cancellation = &stop_};
+    const absl::Status waited = WaitForAny(absl::MakeSpan(fds), wait);
+    if (next_look.HasPassed() && !absl::IsCancelled(waited)) {
+      Look();
+      next_look = Deadline::After(kTimeBetweenLooks);
+    }
+    if (absl::IsDeadlineExceeded(waited)) continue;
+    if (!waited.ok()) break;
     std::lock_guard<std::mutex> lock(mutex_);
     for (size_t i = 0; i < fds.size(); ++i) {
       if (fds[i].revents == 0 || ReadAvailable(streams_[i])) continue;

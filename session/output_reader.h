@@ -16,6 +16,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -31,7 +32,7 @@
 
 namespace slabpipe {
 
-// Thread-safe. Has a thread of its own, which sleeps while the worker is silent.
+// Thread-safe. Has a thread of its own, which sleeps while the worker is silent, but for its looks.
 class OutputReader {
  public:
   // Borrows the queue. RESOURCE_EXHAUSTED when no descriptor, or no thread, is left.
@@ -47,6 +48,9 @@ class OutputReader {
   // Whom to ask which call has printed what was read just now; borrowed until Finish has returned.
   // A good guess: the call that alone ran in the last 20 ms, or since there was nothing to read.
   void set_calls(const CallHistory* calls);
+  // What is called on its thread four times a second, until Finish has returned: for other things
+  // that a worker may say while nobody waits for it. It may take no longer than reading does.
+  void set_look(std::function<void()> look);
 
   // Puts what has been printed so far, but for an unfinished line, into the queue.
   void ReadNow();
@@ -68,6 +72,7 @@ class OutputReader {
   };
   OutputReader(LogQueue& queue, Cancellation stop) : queue_(queue), stop_(std::move(stop)) {}
   void Run();
+  void Look();
   // Guarded by mutex_, held by the caller:
   //
   uint64_t EndedCalls() const { return calls_ == nullptr ? 0 : calls_->ended(); }
@@ -85,6 +90,7 @@ class OutputReader {
   std::array<Stream, 2> streams_;
   std::string stderr_tail_;
   const CallHistory* calls_ = nullptr;
+  std::function<void()> look_;
   std::mutex finish_mutex_;  // for joining the thread once
   std::thread thread_;
 };

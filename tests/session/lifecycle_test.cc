@@ -124,6 +124,17 @@ TEST_F(LifecycleTest, WhatIsSaidInALateCallAndALargeRequestDoNotBlockEachOther) 
   log.AwaitText("a line");
 }
 
+TEST_F(LifecycleTest, WhatIsSaidWhileNobodyWaitsArrivesAllTheSame) {
+  constexpr int kLines = 5000;  // more than the ring holds, less than the queue
+  Session session = StartGood();
+  Gate gate;
+  GiveUp(session, gate, "output.log_often_after", kLines, std::string(100, 'x'));
+  gate.Open();
+  while (log.texts(LogRecord::Source::kLog).size() < kLines) {
+    absl::SleepFor(absl::Milliseconds(10));
+  }
+}
+
 TEST_F(LifecycleTest, ARequestOfWhichHalfIsSentAtItsDeadlineDoesNotDisturbLaterOnes) {
   Session session = StartGood();
   const pid_t worker = session.worker_pid();
