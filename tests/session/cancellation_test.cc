@@ -191,11 +191,11 @@ TEST_F(CancellationTest, OthersKeepTheirDeadlinesWhileAWorkerIsKilledWithAGrace)
   Future<bool> submitted =
       session.Submit<bool>({.timeout = grace + absl::Seconds(3)}, "long.nap", 3'600'000);
   EXPECT_THAT(session.Call<bool>({.timeout = grace + absl::Seconds(3)}, "long.nap", 3'600'000),
-              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("still being ended")));
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("running 'long.hang'")));
   EXPECT_THAT(session.Call<bool>({.timeout = absl::Milliseconds(50)}, "long.nap", 0),
-              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("still being ended")));
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("running 'long.hang'")));
   EXPECT_THAT(submitted.Get(),
-              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("still being ended")));
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("running 'long.hang'")));
   EXPECT_FALSE(hanging.ready());
   EXPECT_THAT(session.Shutdown(absl::ZeroDuration()), IsOk()) << "it does not wait for the grace";
   EXPECT_THAT(hanging.Get(), StatusIs(absl::StatusCode::kDeadlineExceeded));
