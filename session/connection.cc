@@ -496,24 +496,31 @@ void Connection::SetTermination(const std::string& phase, absl::Duration grace) 
   router_.SetOver(absl::DeadlineExceededError(phase));
 }
 
+// SUBTLE: claimed before the connection is over. Otherwise one who sees that would be the one to end
+// the process, and have the grace to wait for.
 void Connection::Terminate(const std::string& phase, absl::Duration grace) {
+  const bool claimed = ClaimEnd();
   SetTermination(phase, grace);
+  if (claimed) NoteEnd(over());
   EndProcess(Deadline::After(grace));
 }
 
 void Connection::BeginToTerminate(const std::string& phase, absl::Duration grace) {
+  const bool claimed = ClaimEnd();
   SetTermination(phase, grace);
-  {
-    std::lock_guard<std::mutex> lock(end_mutex_);
-    if (ending_ || end_.has_value()) return;
-    auto thread = StartServiceThread([this, why = over()] { NoteEnd(why); });
-    if (thread.ok()) {
-      ending_ = true;
-      terminator_ = *std::move(thread);
-      return;
-    }
+  if (!claimed) return;
+  auto thread = StartServiceThread([this] { NoteEnd(over()); });
+  if (thread.ok()) {
+    terminator_ = *std::move(thread);
+  } else {
+    NoteEnd(over());
   }
-  EndProcess(Deadline::After(grace));
+}
+
+bool Connection::ClaimEnd() {
+  std::lock_guard<std::mutex> lock(end_mutex_);
+  if (ending_ || end_.has_value()) return false;
+  return ending_ = true;
 }
 
 WorkerHealth Connection::Health() const {

@@ -187,7 +187,8 @@ class Connection {
   // Waits for the process to end, or kills it. False if another thread is about to, after a grace,
   // and has not by then.
   bool EndProcess(Deadline patience = Deadline::Never());
-  // Ends the process. REQUIRES: ending_ has been set, for this thread.
+  // Whether this thread is the one to end the process: it must call NoteEnd then.
+  bool ClaimEnd();
   void NoteEnd(const absl::Status& why);
   WorkerEnd ObserveEnd(const absl::Status& why);
   // Of one that was killed because time was up.
