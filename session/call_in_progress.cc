@@ -213,29 +213,27 @@ std::optional<CallOutcome> CallInProgress::GiveUp() {
   const std::string what = !cancelled        ? "no answer in time"
                            : thrown_.empty() ? "the call was cancelled"
                                              : thrown_;
-  if (options_.on_deadline == OnDeadline::kKill) {
-    if (!looked_at_) return GivenUp(what);
-    given_up_ = what;
-    connection_.BeginToTerminate(absl::StrCat("running '", target_, "'"), KillGrace());
-    if (MustWaitForEnd()) return std::nullopt;
-    return Killed();
-  }
+  if (options_.on_deadline == OnDeadline::kKill) return GivenUp(what);
   return GivenUp(absl::StrCat(
       what, "; the worker goes on with it, unless its function asks whether it is cancelled"));
 }
 
-CallOutcome CallInProgress::GivenUp(absl::string_view what) {
+std::optional<CallOutcome> CallInProgress::GivenUp(absl::string_view what) {
   if (options_.on_deadline == OnDeadline::kAbandon) {
     connection_.router().Abandon(reply_);
-    return {.result = absl::Status(reason_, absl::StrCat(target_, ": ", what)), .gave_up = true};
+    return CallOutcome{.result = absl::Status(reason_, absl::StrCat(target_, ": ", what)),
+                       .gave_up = true};
   }
   given_up_ = std::string(what);
-  connection_.Terminate(absl::StrCat("running '", target_, "'"), KillGrace());
+  const std::string phase = absl::StrCat("running '", target_, "'");
+  const absl::Duration grace = std::max(GraceOf(options_), absl::Milliseconds(1));
+  if (looked_at_) {
+    connection_.BeginToTerminate(phase, grace);
+  } else {
+    connection_.Terminate(phase, grace);
+  }
+  if (MustWaitForEnd()) return std::nullopt;
   return Killed();
-}
-
-absl::Duration CallInProgress::KillGrace() const {
-  return std::max(GraceOf(options_), absl::Milliseconds(1));
 }
 
 CallOutcome CallInProgress::Killed() {

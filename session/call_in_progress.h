@@ -89,10 +89,9 @@ class CallInProgress {
   CallOutcome Lost(absl::string_view doing) { return Lost(doing, deadline_); }
   CallOutcome Lost(absl::string_view doing, Deadline patience);
   std::optional<CallOutcome> GiveUp();
-  CallOutcome GivenUp(absl::string_view what);
+  std::optional<CallOutcome> GivenUp(absl::string_view what);
   // Of a worker that was killed for this call's sake.
   CallOutcome Killed();
-  absl::Duration KillGrace() const;
   // Whether the worker is lost, but its end not known yet, and there is time to wait for it. Sets
   // the next look.
   bool MustWaitForEnd();

@@ -571,13 +571,13 @@ void Connection::TerminateIfHung(absl::Duration timeout, absl::string_view targe
 
 bool Connection::EndProcess(Deadline patience) {
   const absl::Status why = over();
+  // Only of one that is late it is known what it ended by before it has.
+  if (!absl::IsDeadlineExceeded(why)) patience = Deadline::Never();
   std::unique_lock<std::mutex> lock(end_mutex_);
   while (ending_) {
-    // What it ended by is known before it has.
-    if (absl::IsDeadlineExceeded(why) && patience.HasPassed()) return false;
-    const absl::Duration rest =
-        absl::IsDeadlineExceeded(why) ? patience.Remaining() : absl::Hours(1);
-    end_changed_.wait_for(lock, absl::ToChronoNanoseconds(std::min(rest, absl::Hours(1))));
+    if (patience.HasPassed()) return false;
+    const absl::Duration rest = std::min(patience.Remaining(), absl::Hours(1));
+    end_changed_.wait_for(lock, absl::ToChronoNanoseconds(rest));
   }
   if (!end_.has_value()) {
     ending_ = true;
