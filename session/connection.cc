@@ -1,10 +1,6 @@
 #include "slabpipe/session/connection.h"
 
-#include <poll.h>
-#include <signal.h>
-
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
 #include "absl/container/inlined_vector.h"
@@ -16,7 +12,6 @@
 #include "slabpipe/session/find_program.h"
 #include "slabpipe/session/placement.h"
 #include "slabpipe/session/remote_error.h"
-#include "slabpipe/session/service_thread.h"
 #include "slabpipe/transport/kj_boundary.h"
 #include "slabpipe/transport/ring_pipe.h"
 #include "slabpipe/transport/socket_pipe.h"
@@ -26,15 +21,12 @@ namespace {
 
 // The number of the worker's descriptor: the first one behind the standard three.
 constexpr int kWorkerDescriptor = 3;
-// A worker whose connection is closed is about to end; this is how long it may take before it is
-// killed.
-constexpr absl::Duration kTimeToEnd = absl::Seconds(2);
 // A worker that beats four times a second and has not been heard for so long is stopped.
 constexpr absl::Duration kSilence = absl::Seconds(1);
 // How long a thread that has sent something tries to send what others had no time to.
 constexpr absl::Duration kTimeToTell = absl::Milliseconds(5);
-// Nobody waits longer for a worker that was sent SIGTERM.
-constexpr absl::Duration kLongestKillGrace = absl::Minutes(1);
+// Of SIGTERM, for a worker that gives no sign of life.
+constexpr absl::Duration kHungGrace = absl::Seconds(2);
 // How often a send that waits looks whether it was cancelled.
 constexpr absl::Duration kSlice = absl::Milliseconds(20);
 
@@ -84,7 +76,7 @@ absl::StatusOr<std::shared_ptr<Connection>> Connection::Start(
     return made;
   }
   const Deadline deadline = Deadline::After(options.start_timeout);
-  if (!ResetPeer(*pool, options.hello.worker_prefix, deadline)) {
+  if (!pool->ResetPeer(options.hello.worker_prefix, deadline)) {
     absl::Status late = absl::DeadlineExceededError(
         "an argument was still being encoded, for the worker before or for this one");
     end = FailedToStart{.why = std::string(late.message())};
@@ -94,22 +86,14 @@ absl::StatusOr<std::shared_ptr<Connection>> Connection::Start(
       new Connection(options, std::move(parts), std::move(pool), std::move(codecs)));
   absl::Status ready = connection->ShakeHands(options.hello, options);
   if (ready.ok()) {
-    connection->output_->set_look([raw = connection.get()] { raw->router_.ReadWhatIsThere(); });
+    connection->output_->set_look([raw = connection.get()] { raw->LookAround(); });
     return connection;
   }
-  connection->router_.SetOver(ready);
+  const bool late = absl::IsDeadlineExceeded(ready);
+  connection->router_.SetOver(late ? absl::DeadlineExceededError("handshake") : ready);
   absl::Status lost = connection->Lost("shaking hands", 0).status;
   end = connection->end();
   return lost;
-}
-
-// Had by this very thread, the turn can't be waited for, and nothing else writes.
-bool Connection::ResetPeer(ShmPool& pool, std::string peer_prefix, Deadline deadline) {
-  const absl::Status turn = pool.turn().Take(deadline);
-  if (absl::IsDeadlineExceeded(turn)) return false;
-  pool.ResetPeer(std::move(peer_prefix));
-  if (turn.ok()) pool.turn().Release();
-  return true;
 }
 
 absl::Status Connection::Spawn(const ConnectionOptions& options, Parts& parts) {
@@ -173,15 +157,12 @@ Connection::Connection(const ConnectionOptions& options, Parts parts, std::share
   output_->set_calls(&router_.history());
 }
 
-Connection::~Connection() {
-  Kill();
-  if (terminator_.joinable()) terminator_.join();
-}
+Connection::~Connection() { Kill(); }
 
 void Connection::Kill() {
   if (over().ok()) router_.Close();
   router_.SetOver(absl::CancelledError("the session has been shut down"));
-  hurried_ = true;
+  process_.Hurry();
   EndProcess();
 }
 
@@ -419,7 +400,7 @@ absl::Status Connection::ReleaseHandles(Deadline deadline) {
 absl::Status Connection::Shutdown(absl::Duration grace) {
   const Deadline deadline = Deadline::After(grace);
   if (!over().ok()) {
-    hurried_ = !EndProcess(deadline) || hurried_;
+    if (!EndProcess(deadline)) process_.Hurry();
     return absl::OkStatus();
   }
   if (!router_.Close()) return AwaitShutdown(deadline);
@@ -438,13 +419,13 @@ absl::Status Connection::Shutdown(absl::Duration grace) {
   in_time = in_time && AwaitProcess(deadline);
   router_.SetOver(in_time ? absl::CancelledError("the session has been shut down")
                           : absl::DeadlineExceededError("shutdown"));
-  hurried_ = true;
+  process_.Hurry();
   EndProcess();
-  if (in_time || *end() == WorkerEnd(Exited{.code = 0})) return absl::OkStatus();
+  if (in_time || *process_.end() == WorkerEnd(Exited{.code = 0})) return absl::OkStatus();
   if (!absl::IsDeadlineExceeded(over())) return Lost("it was shutting down", 0).status;
-  return absl::DeadlineExceededError(absl::StrCat("the worker did not go within ",
-                                                  absl::FormatDuration(grace),
-                                                  " of being asked to, and ", DescribeEnd(*end())));
+  return absl::DeadlineExceededError(
+      absl::StrCat("the worker did not go within ", absl::FormatDuration(grace),
+                   " of being asked to, and ", DescribeEnd(*process_.end())));
 }
 
 // Without the lock: another caller may have less patience, and end the connection.
@@ -453,26 +434,17 @@ bool Connection::AwaitProcess(Deadline deadline) {
   Wait wait = router_.SendWait(deadline);
   wait.meanwhile = nullptr;
   if (!WaitForAny(absl::MakeSpan(&ended, 1), wait).ok()) return false;
-  std::lock_guard<std::mutex> lock(end_mutex_);
-  if (!end_.has_value() && !ending_) {
-    end_ = process_.Wait(Deadline::After(absl::ZeroDuration()));
-  }
-  return end_.has_value();
+  return process_.Reap();
 }
 
 absl::Status Connection::AwaitShutdown(Deadline deadline) {
   router_.AwaitOver(deadline).IgnoreError();
   router_.SetOver(absl::DeadlineExceededError("shutdown"));
-  hurried_ = true;
+  process_.Hurry();
   EndProcess();
   if (!absl::IsDeadlineExceeded(over())) return absl::OkStatus();
   return absl::DeadlineExceededError(
-      absl::StrCat("the worker, asked to go by another caller, ", DescribeEnd(*end())));
-}
-
-std::optional<WorkerEnd> Connection::end() const {
-  std::lock_guard<std::mutex> lock(end_mutex_);
-  return end_;
+      absl::StrCat("the worker, asked to go by another caller, ", DescribeEnd(*process_.end())));
 }
 
 absl::Status Connection::PassOn(const Received& received) {
@@ -491,42 +463,24 @@ absl::Status Connection::PassOn(const Received& received) {
   return absl::OkStatus();
 }
 
-void Connection::SetTermination(const std::string& phase, absl::Duration grace) {
-  kill_grace_ = absl::ToInt64Nanoseconds(std::min(grace, kLongestKillGrace));
-  router_.SetOver(absl::DeadlineExceededError(phase));
-}
-
 // SUBTLE: claimed before the connection is over. Otherwise one who sees that would be the one to end
 // the process, and have the grace to wait for.
 void Connection::Terminate(const std::string& phase, absl::Duration grace) {
-  const bool claimed = ClaimEnd();
-  SetTermination(phase, grace);
-  if (claimed) NoteEnd(over());
+  const bool claimed = process_.Claim();
+  router_.SetOver(absl::DeadlineExceededError(phase));
+  if (claimed) process_.EndClaimed(over(), grace);
   EndProcess(Deadline::After(grace));
 }
 
 void Connection::BeginToTerminate(const std::string& phase, absl::Duration grace) {
-  const bool claimed = ClaimEnd();
-  SetTermination(phase, grace);
-  if (!claimed) return;
-  auto thread = StartServiceThread([this] { NoteEnd(over()); });
-  if (thread.ok()) {
-    terminator_ = *std::move(thread);
-  } else {
-    NoteEnd(over());
-  }
-}
-
-bool Connection::ClaimEnd() {
-  std::lock_guard<std::mutex> lock(end_mutex_);
-  if (ending_ || end_.has_value()) return false;
-  return ending_ = true;
+  const bool claimed = process_.Claim();
+  router_.SetOver(absl::DeadlineExceededError(phase));
+  if (claimed) process_.BeginToEndClaimed(over(), grace);
 }
 
 WorkerHealth Connection::Health() const {
   WorkerHealth health = {.state = WorkerHealth::State::kUnknown, .worker = pid()};
-  pollfd ended = {.fd = process_.pidfd(), .events = POLLIN, .revents = 0};
-  if (::poll(&ended, 1, 0) == 1 && (ended.revents & POLLIN) != 0) {
+  if (process_.HasEnded()) {
     health.state = WorkerHealth::State::kEnded;
     return health;
   }
@@ -565,7 +519,7 @@ void Connection::TerminateIfHung(absl::Duration timeout, absl::string_view targe
     Terminate("heartbeat", absl::ZeroDuration());
   } else if (health.state == WorkerHealth::State::kBlocked && health.inactive > timeout &&
              health.running > timeout) {
-    Terminate(absl::StrCat("running '", target, "', which gave no sign of life"), kTimeToEnd);
+    Terminate(absl::StrCat("running '", target, "', which gave no sign of life"), kHungGrace);
   }
 }
 
@@ -573,59 +527,17 @@ bool Connection::EndProcess(Deadline patience) {
   const absl::Status why = over();
   // Only of one that is late it is known what it ended by before it has.
   if (!absl::IsDeadlineExceeded(why)) patience = Deadline::Never();
-  std::unique_lock<std::mutex> lock(end_mutex_);
-  while (ending_) {
-    if (patience.HasPassed()) return false;
-    const absl::Duration rest = std::min(patience.Remaining(), absl::Hours(1));
-    end_changed_.wait_for(lock, absl::ToChronoNanoseconds(rest));
-  }
-  if (!end_.has_value()) {
-    ending_ = true;
-    lock.unlock();
-    NoteEnd(why);
-    lock.lock();
-  }
+  if (!process_.End(why, patience)) return false;
   router_.DrainEvents();
   output_->Finish();
   return true;
 }
 
-void Connection::NoteEnd(const absl::Status& why) {
-  WorkerEnd end = ObserveEnd(why);
-  std::lock_guard<std::mutex> lock(end_mutex_);
-  end_ = std::move(end);
-  ending_ = false;
-  end_changed_.notify_all();
-}
-
-WorkerEnd Connection::EndInTime(const absl::Status& why) const {
-  return TimedOut{.phase = greeted_ ? std::string(why.message()) : "handshake"};
-}
-
-WorkerEnd Connection::ObserveEnd(const absl::Status& why) {
-  // It has closed its connection: most likely because it ends, and how it does so is worth knowing.
-  if (absl::IsUnavailable(why)) {
-    if (std::optional<WorkerEnd> end = process_.Wait(Deadline::After(kTimeToEnd))) return *end;
-    process_.Kill();
-    return Misbehaved{.what = "it closed its connection and went on running"};
-  }
-  // A worker that refuses ends by itself, too.
-  if (absl::IsFailedPrecondition(why)) {
-    if (std::optional<WorkerEnd> end = process_.Wait(Deadline::After(kTimeToEnd))) return *end;
-    process_.Kill();
-    return Misbehaved{.what = "it did not work with this main, and went on running"};
-  }
-  if (const int64_t grace = kill_grace_; absl::IsDeadlineExceeded(why) && grace > 0) {
-    process_.Signal(SIGTERM);
-    const Deadline end = Deadline::After(absl::Nanoseconds(grace));
-    while (!hurried_ && !end.HasPassed() &&
-           !process_.Wait(Deadline::Earlier(end, Deadline::After(kSlice))).has_value()) {
-    }
-  }
-  const WorkerEnd killed = process_.Kill();
-  if (absl::IsDeadlineExceeded(why)) return EndInTime(why);
-  if (absl::IsDataLoss(why)) return Misbehaved{.what = std::string(why.message())};
-  return killed;
+// SUBTLE: that it has ended is asked first. What it has said till then is read; and nobody else is
+// in the middle of it, who might find that it broke the protocol.
+void Connection::LookAround() {
+  const bool ended = process_.HasEnded();
+  if (router_.ReadWhatIsThere() && ended) process_.Reap();
 }
 
 Loss Connection::Lost(absl::string_view doing, uint64_t sent, absl::string_view target,
@@ -634,7 +546,7 @@ Loss Connection::Lost(absl::string_view doing, uint64_t sent, absl::string_view 
   const absl::Status why = over();
   // What one says that broke the protocol counts for nothing.
   WorkerLoss loss = {
-      .end = ended ? *end() : EndInTime(why),
+      .end = ended ? *process_.end() : TimedOut{.phase = std::string(why.message())},
       .pid = pid(),
       .program = program_,
       .doing = std::string(doing),

@@ -8,14 +8,12 @@
 #define SLABPIPE_SESSION_CONNECTION_H_
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <stop_token>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
@@ -41,6 +39,7 @@
 #include "slabpipe/session/worker_end.h"
 #include "slabpipe/session/worker_health.h"
 #include "slabpipe/session/worker_loss.h"
+#include "slabpipe/session/worker_process.h"
 #include "slabpipe/transport/ring_pipe.h"
 #include "slabpipe/transport/shm_pool.h"
 #include "slabpipe/transport/unique_fd.h"
@@ -79,10 +78,6 @@ class Connection {
       const ConnectionOptions& options, std::shared_ptr<ShmPool> pool,
       std::shared_ptr<const CodecRegistry> codecs, std::optional<WorkerEnd>& end);
   ~Connection();
-
-  // As the pool's, with an end to the wait for the turn: an argument that is being encoded may be
-  // so for ever, and that is the user's code. False if nothing was done.
-  static bool ResetPeer(ShmPool& pool, std::string peer_prefix, Deadline deadline);
 
   // For calls. Sends a request; where it stands in the pipe is in `sent`. On failure nothing was
   // sent, or the connection is over.
@@ -151,7 +146,7 @@ class Connection {
   // Whether it was this side that ended it, or is about to: by Shutdown or Kill.
   bool closing() const { return router_.closing(); }
   // How the worker ended; nullopt while it runs.
-  std::optional<WorkerEnd> end() const;
+  std::optional<WorkerEnd> end() const { return process_.end(); }
   // Whether another part of this program has closed the socket behind its back, and all else.
   bool DescriptorsWereClosed() const { return IdentityOf(socket_) != socket_file_; }
 
@@ -184,16 +179,12 @@ class Connection {
   // Whether the process has ended by the deadline, and before somebody else has ended the
   // connection.
   bool AwaitProcess(Deadline deadline);
-  // Waits for the process to end, or kills it. False if another thread is about to, after a grace,
-  // and has not by then.
+  // Ends the process, or waits for that. False if another thread is about to, after a grace, and has
+  // not by then.
   bool EndProcess(Deadline patience = Deadline::Never());
-  // Whether this thread is the one to end the process: it must call NoteEnd then.
-  bool ClaimEnd();
-  void NoteEnd(const absl::Status& why);
-  WorkerEnd ObserveEnd(const absl::Status& why);
-  // Of one that was killed because time was up.
-  WorkerEnd EndInTime(const absl::Status& why) const;
-  void SetTermination(const std::string& phase, absl::Duration grace);
+  // Now and then, while nobody waits for the worker: hears what it says; if it has ended, it is no
+  // zombie any more.
+  void LookAround();
 
   const std::string program_;
   const std::shared_ptr<ShmPool> pool_;  // whose peer it is
@@ -201,7 +192,7 @@ class Connection {
   const std::shared_ptr<LogQueue> logs_;
   const int socket_;  // the pipe's; only to be looked at
   const FileIdentity socket_file_;
-  ChildProcess process_;  // but for pid() and pidfd(), whoever ends it alone uses it: see ending_
+  WorkerProcess process_;
   std::unique_ptr<OutputReader> output_;
   RingPipe* ring_pipe_;  // channel_'s
   std::unique_ptr<Channel> channel_;
@@ -217,15 +208,6 @@ class Connection {
   std::atomic<bool> owes_ = false;  // owed_ is not empty
   std::mutex owed_mutex_;           // guards the next
   std::vector<OwedCancel> owed_;    // that the worker was not told yet
-
-  std::atomic<int64_t> kill_grace_ = 0;  // of Terminate, in nanoseconds
-  std::atomic<bool> hurried_ = false;    // no more grace
-
-  mutable std::mutex end_mutex_;  // guards the next
-  std::condition_variable end_changed_;
-  bool ending_ = false;  // a thread ends the process, without the lock
-  std::optional<WorkerEnd> end_;
-  std::thread terminator_;  // of BeginToTerminate
 
   std::shared_ptr<RemoteHandles> handles_;
   // Its thread sends: it ends before all else does.

@@ -290,15 +290,17 @@ void ReplyRouter::ReadMeanwhile() {
   PassOnReading();
 }
 
-void ReplyRouter::ReadWhatIsThere() {
+bool ReplyRouter::ReadWhatIsThere() {
   constexpr int kMostMessages = 100'000;  // then next time
   for (int i = 0; i < kMostMessages; ++i) {
     {
       std::lock_guard<std::mutex> lock(mutex_);
-      if (!over_.ok() || reading_ || !channel_.pipe().HasMessage()) return;
+      if (reading_) return false;
+      if (!over_.ok() || !channel_.pipe().HasMessage()) return true;
     }
     ReadMeanwhile();
   }
+  return false;
 }
 
 absl::Status ReplyRouter::ReadOne(PendingReply* own, Deadline deadline) {
@@ -423,12 +425,19 @@ void ReplyRouter::EndLocked(const absl::Status& why) {
 }
 
 void ReplyRouter::DrainEvents() {
-  {
-    std::unique_lock<std::mutex> lock(mutex_);
-    if (drained_) return;
-    over_changed_.wait(lock, [this] { return !reading_; });  // whoever reads is interrupted
-    drained_ = reading_ = true;                              // for good
-  }
+  std::unique_lock<std::mutex> lock(mutex_);
+  // Whoever reads is interrupted, or is another one that drains.
+  over_changed_.wait(lock, [this] { return drained_ || !reading_; });
+  if (drained_) return;
+  reading_ = true;  // for good
+  lock.unlock();
+  PassOnLastEvents();
+  lock.lock();
+  drained_ = true;
+  over_changed_.notify_all();
+}
+
+void ReplyRouter::PassOnLastEvents() {
   // More than ring and socket hold.
   constexpr int kMostMessages = 1'000'000;
   for (int i = 0; i < kMostMessages; ++i) {

@@ -147,10 +147,10 @@ class ReplyRouter {
   void SetConcurrency(uint32_t calls);
   // Reads what is there already, if nobody else reads: what the worker says while nobody waits for it
   // is heard so, and does not fill the pipe. For whoever looks in now and then, once the handshake
-  // is over.
-  void ReadWhatIsThere();
-  // Once: passes on the events that have come and that nobody has read. REQUIRES: it is over, and
-  // nothing more comes.
+  // is over. True if nothing is left to be read, and nobody is reading.
+  bool ReadWhatIsThere();
+  // Passes on the events that have come and that nobody has read, once: another thread that asks
+  // waits until that is done. REQUIRES: it is over, and nothing more comes.
   void DrainEvents();
 
   // For sends. A worker that does not read may itself be waiting for somebody to read what it says,
@@ -194,6 +194,7 @@ class ReplyRouter {
   // Reads and handles one message, without the lock. DEADLINE_EXCEEDED if none comes, CANCELLED if
   // poked; any other error is the connection's end. `own` is the reader's reply, or null.
   absl::Status ReadOne(PendingReply* own, Deadline deadline);
+  void PassOnLastEvents();
   absl::Status Handle(std::unique_ptr<Received> received, PendingReply* own);
   // All with the lock held:
   absl::Status Deliver(uint64_t id, schemas::Message::Which kind,
@@ -237,7 +238,7 @@ class ReplyRouter {
   int64_t last_end_ = 0;        // when it ended; CoarseNanoseconds
   int64_t one_before_end_ = 0;  // and the one before it
   bool reading_ = false;        // somebody reads the pipe
-  bool drained_ = false;        // after the end; nobody reads any more
+  bool drained_ = false;        // the last events are passed on; nobody reads any more
   Waiter* reader_ = nullptr;    // who, if it waits for something itself
   absl::Status over_;
 };

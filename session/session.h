@@ -206,7 +206,8 @@ class Session {
   absl::StatusOr<Proxy> Module(absl::string_view scope);
   // Whether the worker works, waits, or is stuck: from what it shows, without asking it.
   WorkerHealth health() const;
-  // -1 if there is none.
+  // -1 if there is none. A worker may end by itself, and its number become another process's: what
+  // is to be killed is asked for its health() first, and better left to the session.
   pid_t worker_pid() const;
   // How the last worker that ended did so.
   std::optional<WorkerEnd> last_end() const;

@@ -408,7 +408,7 @@ absl::Status SessionCore::StartWorker(Deadline deadline, const std::stop_token& 
 void SessionCore::Retire(const std::shared_ptr<Connection>& connection) {
   connection->Kill();
   // If an argument is being encoded all the time, the next worker's start sees to it.
-  Connection::ResetPeer(*pool_, absl::StrCat(prefix_, "w0."), Deadline::After(kTimeToReset));
+  pool_->ResetPeer(absl::StrCat(prefix_, "w0."), Deadline::After(kTimeToReset));
   if (options_.segments == SegmentKind::kPosix) {
     UnlinkSegments(absl::StrCat(prefix_, "w", workers_, "."));
   }

@@ -185,11 +185,12 @@ void ShmPool::AttachLeaseLogs(const OwnControl& own, const PeerControl& peer,
   this->peer()->AttachLog(std::make_unique<LeaseLogWriter>(own, peer, std::move(keeper)));
 }
 
-void ShmPool::ResetPeer(std::string peer_prefix) {
+bool ShmPool::ResetPeer(std::string peer_prefix, Deadline deadline) {
   std::shared_ptr<PeerSegments> next =
       PeerSegments::Create(PeerOptions(options_, std::move(peer_prefix)), provider_);
   // Had by this very thread, the turn can't be waited for, and nothing else writes.
-  const bool taken = turn_.Take(Deadline::Never()).ok();
+  const absl::Status taken = turn_.Take(deadline);
+  if (absl::IsDeadlineExceeded(taken)) return false;
   {
     std::lock_guard<std::mutex> lock(mutex_);
     next.swap(peer_);
@@ -198,7 +199,8 @@ void ShmPool::ResetPeer(std::string peer_prefix) {
   next->Forget();  // the old one
   Clear();
   heap_->PeerGone();
-  if (taken) turn_.Release();
+  if (taken.ok()) turn_.Release();
+  return true;
 }
 
 void ShmPool::CountCopies(uint64_t copies, uint64_t bytes) {

@@ -113,8 +113,9 @@ class ShmPool {
 
   // Another peer takes the place of the old one (a restarted worker): what the old one held is
   // back, and nothing of it is known any more. Decoded objects stay valid. All pins
-  // go. Waits for the turn: no message is being written meanwhile.
-  void ResetPeer(std::string peer_prefix);
+  // go. Waits for the turn: no message is being written meanwhile. False if it could not be had by
+  // the deadline, and nothing was done.
+  bool ResetPeer(std::string peer_prefix, Deadline deadline = Deadline::Never());
 
   // Whoever writes a message that uses this pool has the turn from before Clear until it is sent.
   MessageTurn& turn() { return turn_; }

@@ -69,6 +69,22 @@ TEST_F(ApplicationTest, AShutdownReapsAWorkerThatHasEndedUnnoticed) {
   EXPECT_THAT(Children(), IsEmpty());
 }
 
+TEST_F(ApplicationTest, AWorkerThatEndsWhileNobodyCallsIsNoZombieForLong) {
+  for (const size_t ring_bytes : {PipeOptions().ring_bytes, size_t{0}}) {
+    SessionOptions options = GoodOptions();
+    options.pipe.ring_bytes = ring_bytes;
+    Session session = StartGood(options);
+    ExpectGood(session);
+    const pid_t worker = session.worker_pid();
+    ::kill(worker, SIGKILL);
+    while (ProcessExists(worker)) std::this_thread::yield();
+    EXPECT_EQ(session.health().state, WorkerHealth::State::kEnded);
+    ExpectGood(session);
+    EXPECT_THAT(session.last_end(), Optional(WorkerEnd(Signalled{.signal = SIGKILL})));
+    EXPECT_EQ(session.stats().restarts, 1u);
+  }
+}
+
 // Threads.
 
 TEST_F(ApplicationTest, ASessionMayBeDestroyedOnAnotherThread) {

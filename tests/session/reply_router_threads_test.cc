@@ -159,6 +159,35 @@ TEST_F(RouterThreadsTest, TheRestOfTheLogsIsReadWhenTheOneThatReadsHasStopped) {
   EXPECT_THAT(logs_, ElementsAre("one", "two"));
 }
 
+TEST_F(RouterThreadsTest, WhoAsksForTheRestOfTheLogsHasItWhoeverReadsIt) {
+  OneGate reading, draining;
+  while_passed_on_ = [&] {
+    if (logs_.size() == 1) reading.Pass();
+    if (logs_.size() == 2) draining.Pass();
+  };
+  WaitingCall reader(router_);
+  Log("one");
+  reading.AwaitArrival();
+  Log("two");
+  Log("three");
+  router_.SetOver(absl::AbortedError("over"));
+  const auto drain = [&] {
+    router_.DrainEvents();
+    EXPECT_THAT(logs_, ElementsAre("one", "two", "three"));
+  };
+  TestThread a(drain), b(drain);
+  a.AwaitSleep();
+  b.AwaitSleep();
+  reading.Open();
+  draining.AwaitArrival();
+  EXPECT_FALSE(a.done());
+  EXPECT_FALSE(b.done());
+  draining.Open();
+  a.Join();
+  b.Join();
+  EXPECT_EQ(reader.heard(), "over");
+}
+
 TEST_F(RouterThreadsTest, ANudgeWakesTheOneThatReads) {
   Waiter waiter;
   TestThread thread([&] { EXPECT_THAT(router_.AwaitAny(waiter, Deadline::Never()), IsEmpty()); });

@@ -9,6 +9,7 @@
 //   family    starts a child that runs for ever, prints its pid, and hangs
 //   leave     starts a child that runs for ever, prints its pid, and exits with 0
 //   hang      hangs
+//   deaf      says "ready", hangs, and goes on when it is sent SIGTERM, saying "terminated"
 
 #include <signal.h>
 #include <stdio.h>
@@ -67,6 +68,13 @@ void ShowLimits() {
   std::printf("folder %s\n", std::filesystem::current_path().c_str());
 }
 
+void HangDeaf() {
+  ::signal(SIGTERM, [](int) { [[maybe_unused]] auto said = ::write(1, "terminated\n", 11); });
+  std::printf("ready\n");
+  std::fflush(stdout);
+  while (true) ::pause();
+}
+
 void StartChild() {
   const pid_t child = ::fork();
   if (child == 0) {
@@ -88,6 +96,7 @@ int main(int argc, char** argv) {
     const char* variable = ::getenv("INSPECTED");
     std::printf("INSPECTED %s\n", variable == nullptr ? "is not set" : variable);
   }
+  if (what == "deaf") HangDeaf();
   if (what == "limits" || what == "spin") AwaitStart();
   if (what == "limits") ShowLimits();
   while (what == "spin") ::getppid();
