@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "slabpipe/codec/text_width.h"
 #include "slabpipe/codec/text_wire.h"
+#include "slabpipe/session/argument_wire.h"
 #include "slabpipe/session/error_wire.h"
 #include "slabpipe/session/find_program.h"
 #include "slabpipe/session/placement.h"
@@ -32,18 +32,6 @@ constexpr absl::Duration kSlice = absl::Milliseconds(20);
 
 // Of stderr, what is searched for a report of a crash.
 constexpr size_t kStderrBytes = size_t{64} << 10;
-
-using Models = absl::InlinedVector<AnyRef, 8>;
-
-// Calls `done` while the models of all arguments are there: each is there while its visit lasts.
-absl::Status VisitAll(absl::Span<const ArgumentRef> arguments, Models& models,
-                      absl::FunctionRef<absl::Status()> done) {
-  if (arguments.empty()) return done();
-  return arguments[0].visit(arguments[0].value, [&](AnyRef model) {
-    models.push_back(model);
-    return VisitAll(arguments.subspan(1), models, done);
-  });
-}
 
 void WriteHead(const Connection::RequestHead& head, schemas::Request::Builder out) {
   out.setId(head.id);
@@ -217,9 +205,7 @@ absl::Status Connection::WriteRequest(const RequestHead& head,
   if (closing()) return absl::FailedPreconditionError("the session is being shut down");
   schemas::Request::Builder request = message.root().initRequest();
   WriteHead(head, request);
-  Models models;
-  status = VisitAll(arguments, models,
-                    [&] { return EncodeArguments(message, request, arguments, models); });
+  status = WriteArguments(arguments, message, request);
   if (!status.ok()) return status;
   status = SendPatiently(head, [&](const Wait& wait) { return message.Send(wait); });
   sent = status.ok() ? pipe().last_sent() : 0;
@@ -243,31 +229,6 @@ absl::Status Connection::SendPatiently(const RequestHead& head,
     }
     TerminateIfHung(head.hang_timeout, head.target);
   }
-}
-
-absl::Status Connection::EncodeArguments(ValueMessage& message, schemas::Request::Builder request,
-                                         absl::Span<const ArgumentRef> arguments,
-                                         absl::Span<const AnyRef> models) {
-  const auto in_argument = [&](size_t i, const absl::Status& status) {
-    const capnp::Text::Reader target = request.asReader().getTarget();
-    return absl::Status(status.code(),
-                        absl::StrCat(target.cStr(), ": argument ", i + 1, ": ", status.message()));
-  };
-  for (size_t i = 0; i < models.size(); ++i) {
-    absl::Status status = message.Prepare(models[i]);
-    if (!status.ok()) return in_argument(i, status);
-  }
-  if (absl::Status status = message.OpenSlab(); !status.ok()) return status;
-  auto list = request.initArguments(static_cast<unsigned>(arguments.size()));
-  for (unsigned i = 0; i < list.size(); ++i) {
-    const absl::string_view name = arguments[i].name;
-    if (!name.empty()) {
-      WriteText(name, [&](unsigned bytes) { return list[i].initName(bytes); });
-    }
-    absl::Status status = message.Encode(models[i], list[i].initPayload());
-    if (!status.ok()) return in_argument(i, status);
-  }
-  return absl::OkStatus();
 }
 
 void Connection::NoteFailedSend() {

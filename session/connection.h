@@ -162,9 +162,6 @@ class Connection {
   absl::Status ShakeHands(HelloInfo hello, const ConnectionOptions& options);
   absl::Status SendPatiently(const RequestHead& head,
                              absl::FunctionRef<absl::Status(const Wait&)> step);
-  static absl::Status EncodeArguments(ValueMessage& message, schemas::Request::Builder request,
-                                      absl::Span<const ArgumentRef> arguments,
-                                      absl::Span<const AnyRef> models);
   Answer Judge(Answer answer, const absl::Status& read, absl::string_view target);
   absl::Status PassOn(const Received& received);
   absl::Status WriteRequest(const RequestHead& head, absl::Span<const ArgumentRef> arguments,
