@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "slabpipe/session/last_lines.h"
 #include "slabpipe/session/service_thread.h"
 
 namespace slabpipe {
@@ -90,13 +91,7 @@ void OutputReader::Finish() {
 
 std::string OutputReader::stderr_tail(size_t max_bytes) const {
   std::lock_guard<std::mutex> lock(mutex_);
-  std::string_view tail = stderr_tail_;
-  if (tail.size() <= max_bytes) return std::string(tail);
-  // From the first line that begins inside the limit on.
-  const size_t begin = tail.size() - max_bytes;
-  const size_t end_of_line = tail.find('\n', begin - 1);
-  const bool whole = end_of_line != std::string_view::npos && end_of_line + 1 < tail.size();
-  return std::string(tail.substr(whole ? end_of_line + 1 : begin));
+  return std::string(LastLines(stderr_tail_, max_bytes));
 }
 
 void OutputReader::Run() {

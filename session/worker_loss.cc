@@ -9,6 +9,7 @@
 #include "absl/strings/strip.h"
 #include "slabpipe/codec/text_width.h"
 #include "slabpipe/session/crash_report.h"
+#include "slabpipe/session/last_lines.h"
 #include "slabpipe/session/stack_text.h"
 #include "slabpipe/session/status_detail.h"
 
@@ -19,15 +20,6 @@ constexpr absl::string_view kName = "slabpipe.WorkerLoss";
 constexpr size_t kTailBytes = size_t{16} << 10;
 constexpr size_t kShownTailBytes = size_t{4} << 10;
 
-// The last whole lines, at most so many bytes; of a longer last line, its end.
-absl::string_view Tail(absl::string_view text, size_t max_bytes) {
-  if (text.size() <= max_bytes) return text;
-  const size_t begin = text.size() - max_bytes;
-  const size_t end_of_line = text.find('\n', begin - 1);
-  const bool whole = end_of_line != absl::string_view::npos && end_of_line + 1 < text.size();
-  return text.substr(whole ? end_of_line + 1 : begin);
-}
-
 }  // namespace
 
 void SetLastWords(WorkerLoss& loss, absl::string_view stderr_text) {
@@ -35,7 +27,7 @@ void SetLastWords(WorkerLoss& loss, absl::string_view stderr_text) {
     loss.stack = std::move(report->stack);
     loss.crash_reason = std::move(report->reason);
   }
-  loss.stderr_tail = std::string(Tail(stderr_text, kTailBytes));
+  loss.stderr_tail = std::string(LastLines(stderr_text, kTailBytes));
 }
 
 std::string DescribeLoss(const WorkerLoss& loss) {
@@ -51,7 +43,7 @@ std::string DescribeLoss(const WorkerLoss& loss) {
   const std::string rest =
       loss.stack.empty() ? loss.stderr_tail : WithoutCrashStacks(loss.stderr_tail);
   if (!rest.empty()) {
-    const absl::string_view tail = Tail(rest, kShownTailBytes);
+    const absl::string_view tail = LastLines(rest, kShownTailBytes);
     absl::StrAppend(&text, "\n  the end of its stderr:");
     for (const absl::string_view line : absl::StrSplit(absl::StripSuffix(tail, "\n"), '\n')) {
       absl::StrAppend(&text, "\n", SafeText(line));  // alone: one may be no UTF-8
