@@ -497,6 +497,7 @@ bool Connection::EndProcess(Deadline patience) {
 // SUBTLE: that it has ended is asked first. What it has said till then is read; and nobody else is
 // in the middle of it, who might find that it broke the protocol.
 void Connection::LookAround() {
+  if (DescriptorsWereClosed()) return;  // the numbers may be those of other files
   const bool ended = process_.HasEnded();
   if (router_.ReadWhatIsThere() && ended) process_.Reap();
 }
