@@ -4,11 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <new>
+#include <stdexcept>
 #include <string>
+#include <system_error>
 #include <typeinfo>
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
@@ -38,6 +42,30 @@ std::vector<std::string> TraceOf(const std::exception_ptr& exception, size_t max
   }
   if (trace.size() > max_frames) trace.resize(max_frames);
   return trace;
+}
+
+template <typename E>
+bool Is(const std::exception* exception) {
+  return dynamic_cast<const E*>(exception) != nullptr;
+}
+
+// Of a std::system_error's code that is an errno; UNKNOWN for those of other libraries.
+absl::StatusCode CodeOf(const std::error_code& error) {
+  const std::error_condition condition = error.default_error_condition();
+  if (condition.category() != std::generic_category() || !error) return absl::StatusCode::kUnknown;
+  return absl::ErrnoToStatusCode(condition.value());
+}
+
+absl::StatusCode CodeOf(const std::exception* exception) {
+  if (Is<std::bad_alloc>(exception)) return absl::StatusCode::kResourceExhausted;
+  if (Is<std::length_error>(exception)) return absl::StatusCode::kResourceExhausted;
+  if (Is<std::invalid_argument>(exception)) return absl::StatusCode::kInvalidArgument;
+  if (Is<std::domain_error>(exception)) return absl::StatusCode::kInvalidArgument;
+  if (Is<std::out_of_range>(exception)) return absl::StatusCode::kOutOfRange;
+  if (const auto* error = dynamic_cast<const std::system_error*>(exception)) {
+    return CodeOf(error->code());
+  }
+  return absl::StatusCode::kUnknown;
 }
 
 // Type and message of the exception that is being handled.
@@ -88,7 +116,7 @@ std::vector<RemoteError::Cause> DescribeCauses(const std::exception_ptr& excepti
 RemoteError DescribeException(const std::exception* exception) {
   const std::exception_ptr handled = std::current_exception();
   RemoteError::Cause described = DescribeHandled(exception);
-  return {.code = absl::StatusCode::kUnknown,
+  return {.code = CodeOf(exception),
           .message = std::move(described.message),
           .type = std::move(described.type),
           .traceback = TraceOf(handled, kMostFrames),

@@ -22,6 +22,11 @@ inline constexpr size_t kMostWhatBytes = size_t{64} << 10;
 // std::nested_exception), and where each of these was thrown, if this thread did so
 // (throw_trace.h). Longer texts and lists are cut. `exception` is null for one that is no
 // std::exception. To be called inside the catch block.
+//
+// The code: RESOURCE_EXHAUSTED for std::bad_alloc and std::length_error, INVALID_ARGUMENT for
+// std::invalid_argument and std::domain_error, OUT_OF_RANGE for std::out_of_range, that of its errno
+// for a std::system_error which has one (absl::ErrnoToStatusCode); UNKNOWN for all else. It is that
+// of the exception itself, whatever caused it.
 RemoteError DescribeException(const std::exception* exception);
 
 }  // namespace slabpipe

@@ -89,7 +89,7 @@ TEST_F(SessionEnvironmentTest, OneThatWantsMoreMemoryThanItsLimitGoesOnWithout) 
   options.limits.memory_bytes = uint64_t{2} << 30;
   Session session = StartGood(std::move(options));
   EXPECT_THAT(session.Call<int64_t>("process.raise_memory_use", int64_t{4} << 30),
-              StatusIs(absl::StatusCode::kUnknown, HasSubstr("std::bad_alloc")));
+              StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("std::bad_alloc")));
   EXPECT_EQ(session.Call<int64_t>("process.raise_memory_use", 1000).value(), 1000);
   EXPECT_EQ(session.stats().restarts, 0u);
 }
