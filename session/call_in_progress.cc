@@ -83,7 +83,8 @@ std::optional<CallOutcome> CallInProgress::Start(absl::Span<const ArgumentRef> a
   if (options_.cancellation.stop_possible()) {
     on_stop_.emplace(options_.cancellation, [this] { Cancel(); });
   }
-  absl::Status sent = connection_.SendRequest(Head(credit), arguments, sent_);
+  bool worker_is_full = false;
+  absl::Status sent = connection_.SendRequest(Head(credit), arguments, sent_, worker_is_full);
   if (sent.ok()) return std::nullopt;
   router.Withdraw(reply_);
   const bool closing = connection_.closing();
@@ -92,10 +93,13 @@ std::optional<CallOutcome> CallInProgress::Start(absl::Span<const ArgumentRef> a
     lost.shut_out = closing;
     return lost;
   }
-  if (!absl::IsDeadlineExceeded(sent) && !absl::IsCancelled(sent)) {
-    return CallOutcome{.result = sent, .shut_out = closing && absl::IsFailedPrecondition(sent)};
+  const bool gave_up = absl::IsDeadlineExceeded(sent) || absl::IsCancelled(sent);
+  // Unless the worker takes nothing, it may be well.
+  if (!gave_up || !worker_is_full) {
+    return CallOutcome{.result = sent,
+                       .gave_up = gave_up,
+                       .shut_out = closing && absl::IsFailedPrecondition(sent)};
   }
-  // Nothing was sent: either the worker takes nothing, or another caller's message is on its way.
   reason_ = sent.code();
   return GivenUp("it could not be sent");
 }

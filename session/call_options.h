@@ -38,7 +38,9 @@ enum class OnDeadline {
   kAbandon,
   // A worker that has not answered after the grace is sent SIGTERM (whose stack is in the status
   // then), after the grace again SIGKILL. A new one starts as RestartPolicy says. Other calls in
-  // flight are lost with it, and learn so within their own time.
+  // flight are lost with it, and learn so within their own time. So it is, without the first grace,
+  // with one that takes no message. A call that was not sent because main itself was late (another
+  // thread's message, or its own arguments, were being encoded) ends no worker.
   kKill,
 };
 

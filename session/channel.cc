@@ -96,7 +96,9 @@ ValueMessage::~ValueMessage() {
     builder_.reset();
     channel_.GrowScratch(words);
   }
-  if (has_turn_) channel_.pool_.turn().Release();
+  if (!has_turn_) return;
+  channel_.stalled_.store(false, std::memory_order_relaxed);
+  channel_.pool_.turn().Release();
 }
 
 absl::Status ValueMessage::Begin(const Wait& wait) {
@@ -126,6 +128,7 @@ absl::Status ValueMessage::Send(const Wait& wait) {
     encoder_->Finish([this] { return root_.initMemory(); }, descriptors_);
   }
   absl::Status sent = channel_.pipe_->Send(*builder_, descriptors_, wait);
+  channel_.stalled_.store(absl::IsDeadlineExceeded(sent), std::memory_order_relaxed);
   if (!sent.ok()) return sent;
   encoder_->Commit();
   channel_.FinishHandles(true);

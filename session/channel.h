@@ -77,6 +77,10 @@ class Channel {
   const CodecRegistry& codecs() const { return codecs_; }
   MessagePipe& pipe() const { return *pipe_; }
 
+  // Whether a message waits for the peer to make room for it: then it is the peer that all others
+  // wait for, too, and not this side, which may be encoding a value.
+  bool stalled() const { return stalled_ || pipe_->waits_for_room(); }
+
   // Nothing is sent any more: UNAVAILABLE. Returns at once; what is being sent is not interrupted.
   void Close() {
     closed_ = true;
@@ -93,6 +97,7 @@ class Channel {
   void WriteHandles(absl::Span<const SentHandle> handles, schemas::Message::Builder message);
   void FinishHandles(bool sent);
   std::atomic<bool> closed_ = false;
+  std::atomic<bool> stalled_ = false;    // a message found no room, and may be tried again
   std::shared_ptr<HandlePort> handles_;  // may be null
 
   static constexpr size_t kLeastScratchWords = 512;

@@ -43,6 +43,15 @@ void WriteHead(const Connection::RequestHead& head, schemas::Request::Builder ou
   out.setTimeoutNanoseconds(static_cast<uint64_t>(std::max<int64_t>(left, 1)));
 }
 
+// Of a call that was given up while another thread had the turn to send.
+absl::Status NotSent(const absl::Status& status, absl::string_view target) {
+  if (!absl::IsDeadlineExceeded(status) && !absl::IsCancelled(status)) return status;
+  return absl::Status(status.code(),
+                      absl::StrCat(target,
+                                   ": it was not sent, because another message was on its way: "
+                                   "another thread's arguments may still be being encoded"));
+}
+
 }  // namespace
 
 // What a connection is made of, made in this order.
@@ -190,24 +199,33 @@ absl::Status Connection::ShakeHands(HelloInfo hello, const ConnectionOptions& op
 }
 
 absl::Status Connection::SendRequest(const RequestHead& head,
-                                     absl::Span<const ArgumentRef> arguments, uint64_t& sent) {
-  absl::Status status = WriteRequest(head, arguments, sent);
+                                     absl::Span<const ArgumentRef> arguments, uint64_t& sent,
+                                     bool& worker_is_full) {
+  absl::Status status = WriteRequest(head, arguments, sent, worker_is_full);
   SendOwed(Deadline::After(kTimeToTell));
   return status;
 }
 
 absl::Status Connection::WriteRequest(const RequestHead& head,
-                                      absl::Span<const ArgumentRef> arguments, uint64_t& sent) {
+                                      absl::Span<const ArgumentRef> arguments, uint64_t& sent,
+                                      bool& worker_is_full) {
   ValueMessage message(*channel_);
   absl::Status status = SendPatiently(head, [&](const Wait& wait) { return message.Begin(wait); });
-  if (!status.ok()) return status;
+  worker_is_full = !status.ok() && channel_->stalled();
+  if (!status.ok()) return worker_is_full ? status : NotSent(status, head.target);
   // Behind the shutdown it would not be answered.
   if (closing()) return absl::FailedPreconditionError("the session is being shut down");
   schemas::Request::Builder request = message.root().initRequest();
   WriteHead(head, request);
   status = WriteArguments(arguments, message, request);
   if (!status.ok()) return status;
+  // It would not be run.
+  if (head.deadline.HasPassed()) {
+    return absl::DeadlineExceededError(
+        absl::StrCat(head.target, ": its deadline passed while its arguments were being encoded"));
+  }
   status = SendPatiently(head, [&](const Wait& wait) { return message.Send(wait); });
+  worker_is_full = !status.ok();
   sent = status.ok() ? pipe().last_sent() : 0;
   return status;
 }

@@ -80,7 +80,9 @@ class Connection {
   ~Connection();
 
   // For calls. Sends a request; where it stands in the pipe is in `sent`. On failure nothing was
-  // sent, or the connection is over.
+  // sent, or the connection is over; `worker_is_full`: because the worker takes nothing. Otherwise
+  // DEADLINE_EXCEEDED and CANCELLED mean that another message was on its way, or the arguments took
+  // too long.
   struct RequestHead {
     uint64_t id;
     absl::string_view target;
@@ -91,7 +93,7 @@ class Connection {
     absl::Duration hang_timeout = absl::InfiniteDuration();
   };
   absl::Status SendRequest(const RequestHead& head, absl::Span<const ArgumentRef> arguments,
-                           uint64_t& sent);
+                           uint64_t& sent, bool& worker_is_full);
   // The worker is told: now, if that takes no longer than till the deadline, otherwise behind the
   // next message that goes out. `overdue`: because the call's own deadline has passed.
   void SendCancel(uint64_t id, bool overdue, Deadline deadline);
@@ -165,7 +167,7 @@ class Connection {
   Answer Judge(Answer answer, const absl::Status& read, absl::string_view target);
   absl::Status PassOn(const Received& received);
   absl::Status WriteRequest(const RequestHead& head, absl::Span<const ArgumentRef> arguments,
-                            uint64_t& sent);
+                            uint64_t& sent, bool& worker_is_full);
   // Whoever has sent something sends what others had no time to.
   absl::Status Send(absl::FunctionRef<void(schemas::Message::Builder)> fill, const Wait& wait);
   void SendOwed(Deadline deadline);

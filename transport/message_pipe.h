@@ -111,6 +111,9 @@ class MessagePipe {
   virtual absl::Status Send(capnp::MessageBuilder& message, absl::Span<const int> descriptors,
                             const Wait& wait) = 0;
 
+  // Whether a Send sleeps just now because the peer's buffer is full. Thread-safe.
+  virtual bool waits_for_room() const = 0;
+
   // Why nothing can be sent any more; OK while something can. Thread-safe.
   virtual absl::Status send_status() const = 0;
 

@@ -251,6 +251,12 @@ absl::Status RingPipe::AwaitRoom(size_t body_bytes, const Wait& wait) {
   }
 }
 
+// A sender that sleeps has told the peer so.
+bool RingPipe::waits_for_room() const {
+  return socket_->waits_for_room() ||
+         (begun_ && ring_->mine().wants_room.load(std::memory_order_relaxed) != 0);
+}
+
 absl::StatusOr<IncomingMessage> RingPipe::Receive(const Wait& wait) {
   if (!begun_) return ReceiveFromSocket(wait);
   if (std::exchange(armed_, false)) {

@@ -75,6 +75,7 @@ class RingPipe : public MessagePipe {
   absl::Status Send(capnp::MessageBuilder& message, absl::Span<const int> descriptors,
                     const Wait& wait) override;
   absl::StatusOr<IncomingMessage> Receive(const Wait& wait) override;
+  bool waits_for_room() const override;
   absl::Status send_status() const override { return socket_->send_status(); }
   int fd() const override;
   bool Arm() override;

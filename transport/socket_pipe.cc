@@ -159,7 +159,9 @@ absl::Status SocketPipe::SendParts(std::vector<iovec> parts, absl::Span<const in
     if (errno != EAGAIN && errno != EWOULDBLOCK) {
       return EndWith(absl::InternalError(absl::ErrnoToStatus(errno, "sendmsg").message()));
     }
+    waits_for_room_.store(true, std::memory_order_relaxed);
     absl::Status ready = WaitFor(POLLOUT, wait);
+    waits_for_room_.store(false, std::memory_order_relaxed);
     if (ready.ok()) continue;
     if (!begun || absl::IsUnavailable(ready)) return ready;
     for (; first < parts.size(); ++first) {

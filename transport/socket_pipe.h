@@ -65,6 +65,7 @@ class SocketPipe : public MessagePipe {
     return Send(message, descriptors, wait, [] {});
   }
   absl::StatusOr<IncomingMessage> Receive(const Wait& wait) override;
+  bool waits_for_room() const override { return waits_for_room_.load(std::memory_order_relaxed); }
   absl::Status send_status() const override { return over(Direction::kSend); }
   int fd() const override { return socket_.get(); }
   bool Arm() override { return frame_.complete() || buffer_begin_ != buffer_end_; }
@@ -135,6 +136,7 @@ class SocketPipe : public MessagePipe {
   absl::Status receiving_over_;
 
   // The sender's:
+  std::atomic<bool> waits_for_room_ = false;
   std::atomic<uint64_t> next_sent_ = 0;
   std::atomic<uint64_t> bytes_sent_ = 0;
   std::vector<std::byte> unsent_;  // the rest of a message whose wait ended in the middle

@@ -251,6 +251,22 @@ class SmallRingTest : public ChannelTest {
   }
 };
 
+TEST_F(SmallRingTest, AMessageThatWaitsForRoomIsToldApartFromOneThatIsBeingWritten) {
+  const int pings = FillRing();
+  std::optional<ValueMessage> message(main());
+  EXPECT_THAT(Encode(*message, AnyRef::To(Value(1))), IsOk());
+  EXPECT_FALSE(main().stalled());
+  EXPECT_THAT(message->Send(NoWait()), StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_TRUE(main().stalled()) << "between two attempts as well";
+  message.reset();
+  EXPECT_FALSE(main().stalled());
+  std::thread other([&] { EXPECT_THAT(main().Send(WritePing, {}), IsOk()); });
+  while (!main().stalled()) std::this_thread::yield();
+  for (int i = 0; i <= pings; ++i) ends_.worker.Receive();
+  other.join();
+  EXPECT_FALSE(main().stalled());
+}
+
 TEST_F(SmallRingTest, AFailedSendTakesItsGrantsBack) {
   const AnyNdArray array = *AnyNdArray::Create(ElementType::kFloat64, {1000});
   const int pings = FillRing();

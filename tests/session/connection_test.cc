@@ -30,10 +30,13 @@ TEST_F(ConnectionTest, NamesMayBePartsOfLongerTexts) {
   const std::string target = "math.addition", name = "number of draws";
   const int value = 5;
   uint64_t sent = 0;
+  bool worker_is_full = false;
   const Connection::RequestHead head = {
       .id = 1, .target = absl::string_view(target).substr(0, 8), .deadline = Deadline::Never()};
   const auto argument = Named(absl::string_view(name).substr(0, 6), value);
-  EXPECT_THAT(worker_.connection()->SendRequest(head, {ToArgumentRef(argument)}, sent), IsOk());
+  EXPECT_THAT(
+      worker_.connection()->SendRequest(head, {ToArgumentRef(argument)}, sent, worker_is_full),
+      IsOk());
   const std::unique_ptr<Received> received = worker_.end().Receive();
   const schemas::Request::Reader request = received->root.getRequest();
   EXPECT_STREQ(request.getTarget().cStr(), "math.add");

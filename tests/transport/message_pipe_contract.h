@@ -134,6 +134,21 @@ TEST_P(MessagePipeContract, SmallMessagesOfManySegmentsArrive) {
   }
 }
 
+TEST_P(MessagePipeContract, WhetherASenderWaitsForRoomIsSeenFromOtherThreads) {
+  constexpr int kMessages = 50;
+  for (const size_t bytes : {100'000, 1'000'000}) {
+    EXPECT_FALSE(a_->waits_for_room());
+    std::thread sender([&] {
+      for (int i = 0; i < kMessages; ++i) EXPECT_TRUE(Send(bytes, i).ok());
+    });
+    while (!a_->waits_for_room()) std::this_thread::yield();
+    for (int i = 0; i < kMessages; ++i) ExpectNext(bytes, i);
+    sender.join();
+  }
+  EXPECT_FALSE(a_->waits_for_room());
+  EXPECT_FALSE(b_->waits_for_room());
+}
+
 TEST_P(MessagePipeContract, ManyMessagesQueueInOrder) {
   constexpr int kMessages = 20;
   for (int i = 0; i < kMessages; ++i) ASSERT_THAT(Send(50, i), IsOk());
