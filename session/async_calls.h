@@ -17,6 +17,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <utility>
@@ -74,7 +75,17 @@ class AsyncCall {
         options_(std::move(options)),
         deadline_(deadline),
         in_progress_(*connection_, target_, options_, deadline, hang_timeout,
-                     connection_->async_waiter()) {}
+                     connection_->async_waiter()),
+        on_stop_(options_.cancellation, [this] { stop_.request_stop(); }) {}
+
+  // Thread-safe.
+  void Cancel() {
+    stop_.request_stop();
+    in_progress_.Cancel();
+  }
+  // Of what is done for the call's sake when it is not in progress any more. It is stopped by
+  // Cancel, and by CallOptions::cancellation.
+  std::stop_token stop() const { return stop_.get_token(); }
 
   const std::shared_ptr<Connection>& connection() const { return connection_; }
   CallInProgress& in_progress() { return in_progress_; }
@@ -87,6 +98,8 @@ class AsyncCall {
   const CallOptions options_;
   const Deadline deadline_;
   CallInProgress in_progress_;
+  std::stop_source stop_;
+  const std::stop_callback<std::function<void()>> on_stop_;
 };
 
 // Thread-safe. Its thread is started with the first call.

@@ -82,7 +82,8 @@ class AnyFuture {
     return result_ == nullptr ? absl::OkStatus() : result_->Wait(Deadline::After(timeout));
   }
   // As CallOptions::cancellation does. The future becomes ready, with CANCELLED unless the result
-  // came first. Returns at once; does nothing if it is ready.
+  // came first. If the worker is lost already, it does not wait for a new one any more: it becomes
+  // ready with that error. Returns at once; does nothing if it is ready.
   void Cancel() const {
     if (result_ != nullptr) result_->Cancel();
   }

@@ -65,7 +65,7 @@ SessionCore::SessionCore(SessionOptions options)
       async_calls_([this](AsyncCall& call, CallOutcome outcome) -> absl::StatusOr<Object> {
         if (!outcome.lost) return std::move(outcome.result);
         return Recover(call.connection(), outcome.result.status(),
-                       PatienceAfter(outcome, call.deadline()));
+                       PatienceAfter(outcome, call.deadline()), call.stop());
       }) {}
 
 SessionCore::~SessionCore() = default;
@@ -143,7 +143,7 @@ std::shared_ptr<AsyncResult> SessionCore::Submit(const CallOptions& options,
 void SessionCore::HandOver(std::shared_ptr<AsyncCall> call,
                            const std::shared_ptr<AsyncResult>& result) {
   result->SetCancel([weak = std::weak_ptr<AsyncCall>(call)] {
-    if (const std::shared_ptr<AsyncCall> running = weak.lock()) running->in_progress().Cancel();
+    if (const std::shared_ptr<AsyncCall> running = weak.lock()) running->Cancel();
   });
   if (absl::Status added = async_calls_.Add(call, result); !added.ok()) {
     call->connection()->router().Abandon(call->in_progress().reply());
@@ -155,11 +155,12 @@ ObjectStream SessionCore::Stream(const CallOptions& options, absl::string_view t
                                  absl::Span<const ArgumentRef> arguments) {
   ++calls_;
   const Deadline deadline = DeadlineOf(options);
-  const auto settle = [weak = weak_from_this(), deadline](const std::shared_ptr<Connection>& lost,
-                                                          CallOutcome outcome) -> absl::Status {
+  const auto settle = [weak = weak_from_this(), deadline, stop = options.cancellation](
+                          const std::shared_ptr<Connection>& lost,
+                          CallOutcome outcome) -> absl::Status {
     const std::shared_ptr<SessionCore> core = weak.lock();
     if (core == nullptr) return outcome.result.status();
-    return core->Recover(lost, outcome.result.status(), PatienceAfter(outcome, deadline));
+    return core->Recover(lost, outcome.result.status(), PatienceAfter(outcome, deadline), stop);
   };
   for (int exchanges = 0;;) {
     absl::StatusOr<std::shared_ptr<Connection>> connection =
@@ -263,10 +264,12 @@ absl::Status SessionCore::Recover(const std::shared_ptr<Connection>& lost,
   std::unique_lock<std::mutex> lock(mutex_);
   if (connection_ == nullptr && next_start_.has_value()) {
     if (!next_start_->ok()) return WithNote(status, next_start_->status().message());
-    if (**next_start_ > SteadyNow() || deadline.HasPassed()) {
-      return WithNote(status, "the next call starts a new worker");
+    constexpr absl::string_view kLater = "the next call starts a new worker";
+    if (**next_start_ > SteadyNow() || deadline.HasPassed() || stop.stop_requested()) {
+      return WithNote(status, kLater);
     }
     if (absl::Status started = StartLater(lock, deadline, stop); !started.ok()) {
+      if (absl::IsCancelled(started) && stop.stop_requested()) return WithNote(status, kLater);
       return WithNote(status,
                       absl::StrCat("a new worker could not be started: ", started.message()));
     }

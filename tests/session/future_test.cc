@@ -12,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <utility>
@@ -29,10 +30,27 @@
 namespace slabpipe::tests {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-class FutureTest : public SessionTest {};
+class FutureTest : public SessionTest {
+ protected:
+  ~FutureTest() override { ::unlink(block_.c_str()); }
+
+  // Each worker that is started while the starts are blocked hangs.
+  Session StartBlockable() {
+    SessionOptions options = LongOptions();
+    options.environment = {{"SLABPIPE_TEST_BLOCK", block_}};
+    options.start_up_targets = {"start.unless_blocked"};
+    return StartGood(std::move(options));
+  }
+  void BlockStarts() { std::ofstream(block_) << "the next worker hangs at its start\n"; }
+  void LetStart() { ::unlink(block_.c_str()); }
+
+ private:
+  const std::string block_ = absl::StrCat(::testing::TempDir(), "/block.", ::getpid());
+};
 
 TEST_F(FutureTest, ManyCallsAreInFlightAndEachHasItsAnswer) {
   Session session = StartLong();
@@ -104,23 +122,61 @@ TEST_F(FutureTest, ADeadlineIsKeptThoughNobodyWaits) {
 }
 
 TEST_F(FutureTest, ADeadlineIsKeptWhileOthersWaitForANewWorker) {
-  const std::string block = absl::StrCat(::testing::TempDir(), "/block.", ::getpid());
-  SessionOptions options = LongOptions();
-  options.environment = {{"SLABPIPE_TEST_BLOCK", block}};
-  options.start_up_targets = {"start.unless_blocked"};
-  Session session = StartGood(options);
+  Session session = StartBlockable();
   std::vector<AnyFuture> patient;
   for (int i = 0; i < 20; ++i) patient.push_back(session.Submit<bool>("long.nap", 3'600'000));
   Future<bool> hurried =
       session.Submit<bool>({.timeout = absl::Milliseconds(200)}, "long.nap", 3'600'000);
   for (int i = 0; i < 20; ++i) patient.push_back(session.Submit<bool>("long.nap", 3'600'000));
-  std::ofstream(block) << "the next worker hangs at its start\n";
+  BlockStarts();
   ::kill(session.worker_pid(), SIGKILL);
   EXPECT_FALSE(hurried.Get().ok());
   for (const AnyFuture& future : patient) EXPECT_FALSE(future.ready());
   session.Shutdown(absl::ZeroDuration()).IgnoreError();
   EXPECT_THAT(WaitAll(patient), IsOk());
-  ::unlink(block.c_str());
+}
+
+TEST_F(FutureTest, ACancelledOneDoesNotWaitForANewWorker) {
+  Session session = StartBlockable();
+  const auto has_loss = StatusIs(absl::StatusCode::kUnavailable,
+                                 AllOf(HasSubstr("long.nap"), HasSubstr("the next call starts")));
+  std::stop_source stop;
+  Future<bool> by_hand = session.Submit<bool>("long.nap", 3'600'000);
+  BlockStarts();
+  ::kill(session.worker_pid(), SIGKILL);
+  while (session.stats().restarts < 1) std::this_thread::yield();
+  by_hand.Cancel();
+  EXPECT_THAT(by_hand.Get().status(), has_loss);
+  LetStart();
+  Future<bool> by_token =
+      session.Submit<bool>({.cancellation = stop.get_token()}, "long.nap", 3'600'000);
+  BlockStarts();
+  ::kill(session.worker_pid(), SIGKILL);
+  while (session.stats().restarts < 3) std::this_thread::yield();
+  stop.request_stop();
+  EXPECT_THAT(by_token.Get().status(), has_loss);
+  LetStart();
+  EXPECT_THAT(session.Call<int64_t>("echo.number", 1), IsOkAndHolds(1));
+}
+
+TEST_F(FutureTest, NorDoesAStream) {
+  Session session = StartBlockable();
+  std::stop_source stop;
+  ResultStream<int64_t> stream =
+      session.Stream<int64_t>({.cancellation = stop.get_token()}, "stream.count", 1'000'000);
+  ASSERT_TRUE(stream.Next());
+  BlockStarts();
+  ::kill(session.worker_pid(), SIGKILL);
+  std::thread canceller([&] {
+    while (session.stats().restarts < 1) std::this_thread::yield();
+    stop.request_stop();
+  });
+  while (stream.Next()) continue;
+  EXPECT_THAT(stream.status(),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("the next call starts")));
+  canceller.join();
+  LetStart();
+  EXPECT_THAT(session.Call<int64_t>("echo.number", 1), IsOkAndHolds(1));
 }
 
 TEST_F(FutureTest, WaitAnyNamesOneThatIsReady) {
