@@ -36,6 +36,7 @@ void AsyncResult::Set(absl::StatusOr<Object> result) {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     result_ = std::move(result);
+    ready_ = true;
     callbacks.swap(callbacks_);
     cancel_ = nullptr;
   }
@@ -43,12 +44,16 @@ void AsyncResult::Set(absl::StatusOr<Object> result) {
   for (const auto& [number, callback] : callbacks) RunCallback(callback);
 }
 
-bool AsyncResult::ready() const {
-  std::lock_guard<std::mutex> lock(mutex_);
-  return result_.has_value();
+// SUBTLE: in a forked process nobody may have the lock but a thread that is not there.
+absl::Status AsyncResult::CheckProcess() const {
+  if (!fork_watch_.in_forked_child()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      "this process was forked from the one that made the call, which alone gets its result");
 }
 
 absl::Status AsyncResult::Wait(Deadline deadline) const {
+  if (ready_) return absl::OkStatus();
+  if (absl::Status mine = CheckProcess(); !mine.ok()) return mine;
   std::unique_lock<std::mutex> lock(mutex_);
   while (!result_.has_value()) {
     if (deadline.HasPassed()) {
@@ -61,7 +66,8 @@ absl::Status AsyncResult::Wait(Deadline deadline) const {
 }
 
 uint64_t AsyncResult::OnReady(std::function<void()> callback) {
-  {
+  if (!ready_) {
+    if (!CheckProcess().ok()) return 0;
     std::lock_guard<std::mutex> lock(mutex_);
     if (!result_.has_value()) {
       callbacks_.emplace_back(++last_callback_, std::move(callback));
@@ -73,6 +79,7 @@ uint64_t AsyncResult::OnReady(std::function<void()> callback) {
 }
 
 void AsyncResult::Forget(uint64_t callback) {
+  if (!CheckProcess().ok()) return;
   std::function<void()> dropped;  // destroyed without the lock
   std::lock_guard<std::mutex> lock(mutex_);
   const auto place =
@@ -94,6 +101,7 @@ void AsyncResult::SetCancel(std::function<void()> cancel) {
 }
 
 void AsyncResult::Cancel() {
+  if (!CheckProcess().ok()) return;
   std::lock_guard<std::mutex> lock(mutex_);
   if (cancel_ != nullptr) cancel_();
 }

@@ -10,6 +10,7 @@
 #ifndef SLABPIPE_SESSION_ASYNC_CALLS_H_
 #define SLABPIPE_SESSION_ASYNC_CALLS_H_
 
+#include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -31,17 +32,22 @@
 #include "slabpipe/session/call_in_progress.h"
 #include "slabpipe/session/call_options.h"
 #include "slabpipe/session/connection.h"
+#include "slabpipe/transport/fork_watch.h"
 
 namespace slabpipe {
 
-// What a Future and the session share. Thread-safe.
+// What a Future and the session share. Thread-safe. In a process that was forked from the session's
+// it is ready if it was so at the fork; otherwise it never is, no callback is taken, and nothing can
+// be cancelled.
 class AsyncResult {
  public:
   // REQUIRES: not set yet.
   void Set(absl::StatusOr<Object> result);
-  bool ready() const;
-  // DEADLINE_EXCEEDED if it is not ready by then.
+  bool ready() const { return ready_; }
+  // DEADLINE_EXCEEDED if it is not ready by then, FAILED_PRECONDITION if it can't become so in this
+  // process.
   absl::Status Wait(Deadline deadline) const;
+  absl::Status CheckProcess() const;
   // REQUIRES: ready().
   const absl::StatusOr<Object>& get() const { return *result_; }
   // Is called once it is ready, on the thread that sets it; at once if it is, and then the result is
@@ -57,9 +63,11 @@ class AsyncResult {
   void Cancel();
 
  private:
-  mutable std::mutex mutex_;  // guards the next
+  const ForkWatch fork_watch_;
+  std::atomic<bool> ready_ = false;  // result_ is there, and does not change any more
+  mutable std::mutex mutex_;         // guards the next
   mutable std::condition_variable changed_;
-  std::optional<absl::StatusOr<Object>> result_;  // does not change once it is there
+  std::optional<absl::StatusOr<Object>> result_;
   uint64_t last_callback_ = 0;
   std::vector<std::pair<uint64_t, std::function<void()>>> callbacks_;  // by number
   std::function<void()> cancel_;

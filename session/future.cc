@@ -28,6 +28,15 @@ class ReadyBell {
     }
   }
 
+  // FAILED_PRECONDITION if one of them can't become ready in this process.
+  static absl::Status CheckProcess(absl::Span<const AnyFuture> futures) {
+    absl::Status status;
+    for (const AnyFuture& future : futures) {
+      if (future.result_ != nullptr) status.Update(future.result_->CheckProcess());
+    }
+    return status;
+  }
+
   // Until `done` (asked again after each ring), or the deadline: whether it is.
   bool Await(absl::FunctionRef<bool()> done, Deadline deadline) {
     std::unique_lock<std::mutex> lock(bell_->mutex);
@@ -64,7 +73,9 @@ absl::StatusOr<size_t> WaitAny(absl::Span<const AnyFuture> futures, absl::Durati
                          [](const AnyFuture& future) { return future.ready(); });
     return ready != futures.end();
   };
-  if (!find_ready() && !ReadyBell(futures).Await(find_ready, deadline)) {
+  if (find_ready()) return static_cast<size_t>(ready - futures.begin());
+  if (absl::Status mine = ReadyBell::CheckProcess(futures); !mine.ok()) return mine;
+  if (!ReadyBell(futures).Await(find_ready, deadline)) {
     return absl::DeadlineExceededError("none of the futures is ready");
   }
   return static_cast<size_t>(ready - futures.begin());

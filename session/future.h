@@ -7,7 +7,9 @@
 //
 // Futures are small and may be copied: all copies are one. They may outlive the session; a call
 // whose futures are all gone goes on. Every future becomes ready, once: with a result, or with the
-// error that Call would have given. One that is of no call (made without arguments, or moved from)
+// error that Call would have given. A process that was forked meanwhile has its own copies: those
+// that were ready stay so, of the others all that waits is FAILED_PRECONDITION. One that is of no
+// call (made without arguments, or moved from)
 // is ready, and its error is FAILED_PRECONDITION.
 
 #ifndef SLABPIPE_SESSION_FUTURE_H_
@@ -77,7 +79,8 @@ class AnyFuture {
       : target_(std::move(target)), result_(std::move(result)) {}
 
   bool ready() const { return result_ == nullptr || result_->ready(); }
-  // Until it is ready. DEADLINE_EXCEEDED: it is not yet, and the call goes on.
+  // Until it is ready. DEADLINE_EXCEEDED: it is not yet, and the call goes on. FAILED_PRECONDITION:
+  // it can't become so, because this process was forked from the one that made the call.
   absl::Status Wait(absl::Duration timeout = absl::InfiniteDuration()) const {
     return result_ == nullptr ? absl::OkStatus() : result_->Wait(Deadline::After(timeout));
   }
@@ -120,10 +123,10 @@ class Future : public AnyFuture {
 };
 
 // Waits until one of them is ready: its index. DEADLINE_EXCEEDED; INVALID_ARGUMENT if there is
-// none.
+// none; FAILED_PRECONDITION if none is ready and one can't become so (AnyFuture::Wait).
 absl::StatusOr<size_t> WaitAny(absl::Span<const AnyFuture> futures,
                                absl::Duration timeout = absl::InfiniteDuration());
-// Waits until all are ready. DEADLINE_EXCEEDED.
+// Waits until all are ready. DEADLINE_EXCEEDED; FAILED_PRECONDITION if one can't become so.
 absl::Status WaitAll(absl::Span<const AnyFuture> futures,
                      absl::Duration timeout = absl::InfiniteDuration());
 

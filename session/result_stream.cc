@@ -70,7 +70,7 @@ void ObjectStream::Stop() {
 }
 
 void ObjectStream::Cancel() {
-  if (state_ != nullptr) state_->call.Cancel();
+  if (state_ != nullptr && !state_->fork_watch.in_forked_child()) state_->call.Cancel();
 }
 
 void ObjectStream::End(CallOutcome outcome) {
@@ -83,6 +83,11 @@ void ObjectStream::End(CallOutcome outcome) {
 
 std::optional<Object> ObjectStream::Next() {
   if (state_ == nullptr) return std::nullopt;
+  if (state_->fork_watch.in_forked_child()) {
+    status_ = absl::FailedPreconditionError(
+        "this process was forked from the stream's, which alone gets its results");
+    return std::nullopt;
+  }
   CallInProgress::Next next = state_->call.FinishOrItem();
   if (next.outcome.has_value()) {
     End(*std::move(next.outcome));

@@ -97,7 +97,8 @@ class ResultStream {
   // REQUIRES: the last Next() was true. Valid until the next one; what is copied or moved from it
   // longer.
   Decoded<R>& value() { return *value_; }
-  // OK while it goes on, and at its end if it ended by itself. Otherwise as Call's.
+  // OK while it goes on, and at its end if it ended by itself. Otherwise as Call's;
+  // FAILED_PRECONDITION in a process that was forked from the stream's.
   const absl::Status& status() const { return status_; }
   // No more results are wanted: status() is CANCELLED after those that have arrived. Destroying the
   // stream does the same.

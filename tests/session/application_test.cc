@@ -32,6 +32,7 @@ namespace slabpipe::tests {
 namespace {
 
 using ::testing::AnyOf;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Optional;
 
@@ -223,6 +224,57 @@ TEST_F(ApplicationTest, AForkedChildEndsNoStream) {
   EXPECT_EQ(rest, 9);
   EXPECT_THAT(stream->status(), IsOk());
   ExpectGood(session);
+}
+
+TEST_F(ApplicationTest, AForkedChildGetsNoResultsOfAStream) {
+  Session session = StartGood();
+  ResultStream<Object> stream =
+      session.Stream<Object>({.timeout = kLong, .window = 2}, "stream.ten");
+  EXPECT_TRUE(stream.Next());
+  EXPECT_TRUE(PassesInChild([&] {
+    stream.Cancel();
+    EXPECT_FALSE(stream.Next());
+    EXPECT_FALSE(stream.Next());
+    EXPECT_THAT(stream.status(), StatusIs(absl::StatusCode::kFailedPrecondition));
+  }));
+  int rest = 0;
+  while (stream.Next()) ++rest;
+  EXPECT_EQ(rest, 9);
+  EXPECT_THAT(stream.status(), IsOk());
+}
+
+TEST_F(ApplicationTest, AForkedChildWaitsForNoFuture) {
+  Session session = StartGood();
+  Gate gate;
+  Future<> running = session.Submit({.timeout = kLong}, "time.wait_for", gate.path());
+  gate.AwaitArrival();
+  const Future<> none;
+  EXPECT_TRUE(PassesInChild([&] {
+    const auto wrong_process = StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("forked"));
+    EXPECT_FALSE(running.ready());
+    EXPECT_THAT(running.Get(), wrong_process);
+    EXPECT_THAT(running.Wait(), wrong_process);
+    EXPECT_THAT(WaitAny({running}), wrong_process);
+    EXPECT_THAT(WaitAny({running, none}), IsOkAndHolds(1u));
+    EXPECT_THAT(WaitAll({running}), wrong_process);
+    running.OnReady([] { ADD_FAILURE() << "it never is"; });
+    running.Cancel();
+    EXPECT_FALSE(running.ready());
+  }));
+  gate.Open();
+  EXPECT_THAT(running.Get(), IsOk());
+}
+
+TEST_F(ApplicationTest, AForkedChildHasTheResultsThatWereThere) {
+  Session session = StartGood();
+  const Future<int64_t> done = session.Submit<int64_t>({.timeout = kLong}, "echo.integer", 5);
+  EXPECT_THAT(done.Get(), IsOkAndHolds(5));
+  EXPECT_TRUE(PassesInChild([&] {
+    bool told = false;
+    done.OnReady([&] { told = true; });
+    EXPECT_TRUE(told && done.ready());
+    EXPECT_THAT(done.Get(), IsOkAndHolds(5));
+  }));
 }
 
 TEST_F(ApplicationTest, AForkedChildLeavesNoScope) {
