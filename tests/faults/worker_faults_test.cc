@@ -19,27 +19,28 @@
 #include "slabpipe/tests/testing/orphans.h"
 #include "slabpipe/tests/testing/process_state.h"
 #include "slabpipe/tests/testing/status_matchers.h"
+#include "slabpipe/transport/posix_segment.h"
 
 namespace slabpipe::tests {
 namespace {
 
-// For faults that only a deadline ends, and for those that are noticed without.
+// For faults that only a deadline ends, at first and at most; and for those that are noticed without.
 constexpr absl::Duration kPatience = absl::Milliseconds(300);
+constexpr absl::Duration kMostPatience = absl::Seconds(10);
 constexpr absl::Duration kLong = absl::Seconds(60);
 constexpr absl::Duration kShortGrace = absl::Milliseconds(50);
 
 // Phase, fault, whether by ring or socket.
-using Strike = std::tuple<const char*, const char*, const char*>;
+using Place = std::tuple<const char*, const char*, const char*>;
 
-class WorkerFaultTest : public SessionTest, public ::testing::WithParamInterface<Strike> {
+class WorkerFaultTest : public SessionTest, public ::testing::WithParamInterface<Place> {
  protected:
   WorkerFaultTest() : once_(absl::StrCat(::testing::TempDir(), "/faulty.", ::getpid())) {
     AdoptOrphans();
-    std::ofstream(once_) << "";
   }
   ~WorkerFaultTest() override {
     ::unlink(once_.c_str());
-    ::unlink(absl::StrCat(once_, ".at").c_str());
+    ::unlink(time_file().c_str());
   }
 
   std::string phase() const { return std::get<0>(GetParam()); }
@@ -50,7 +51,7 @@ class WorkerFaultTest : public SessionTest, public ::testing::WithParamInterface
   SessionOptions Options() {
     return {.program = "tests/workers/faulty",
             .arguments = {phase(), fault(), std::get<2>(GetParam()), once_, kGoodWorker},
-            .start_timeout = phase() == "before hello" && NeedsADeadline() ? kPatience : kLong,
+            .start_timeout = kLong,
             .shutdown_grace = kShortGrace,
             .log_sink = log.sink()};
   }
@@ -67,10 +68,13 @@ class WorkerFaultTest : public SessionTest, public ::testing::WithParamInterface
                 IsOkAndHolds(SumOfCounting(1000)));
   }
 
-  // The status that main's caller gets. Afterwards there is a session that works.
+  // The status that main's caller gets. Afterwards there is a session that works, unless the worker
+  // was not struck in time.
   absl::Status StrikeAtTheStart() {
-    absl::Status status = Session::Start(Options()).status();
-    Noticed();
+    SessionOptions options = Options();
+    options.start_timeout = Patience();
+    absl::Status status = Session::Start(std::move(options)).status();
+    if (!Noticed()) return status;
     Session session = StartGood(Options());
     ExpectGood(session);
     return status;
@@ -80,9 +84,9 @@ class WorkerFaultTest : public SessionTest, public ::testing::WithParamInterface
     // With an array, so that there is memory to be left behind. In the middle of a request there is
     // more of it than a socket holds.
     const std::string text(phase() == "mid-request" ? 4 << 20 : 4, 'x');
-    absl::Status status = session.Call({.timeout = NeedsADeadline() ? kPatience : kLong},
-                                       "faults.take", Counting(1000), text);
-    Noticed();
+    absl::Status status =
+        session.Call({.timeout = Patience()}, "faults.take", Counting(1000), text);
+    if (!Noticed()) return status;
     if (NeedsADeadline()) {
       EXPECT_THAT(session.Shutdown(kShortGrace), StatusIs(absl::StatusCode::kDeadlineExceeded));
       EXPECT_THAT(session.Restart(), IsOk());
@@ -92,12 +96,11 @@ class WorkerFaultTest : public SessionTest, public ::testing::WithParamInterface
   }
   absl::Status StrikeInAStream() {
     Session session = StartGood(Options());
-    ResultStream<Object> stream = session.Stream<Object>(
-        {.timeout = NeedsADeadline() ? kPatience : kLong}, "any.thing", Counting(1000));
-    EXPECT_TRUE(stream.Next());
-    EXPECT_TRUE(stream.Next());
-    EXPECT_FALSE(stream.Next());
-    Noticed();
+    ResultStream<Object> stream =
+        session.Stream<Object>({.timeout = Patience()}, "any.thing", Counting(1000));
+    int results = 0;
+    while (stream.Next()) ++results;
+    if (!Noticed(results == 2)) return stream.status();
     if (NeedsADeadline()) {
       EXPECT_THAT(session.Shutdown(kShortGrace), StatusIs(absl::StatusCode::kDeadlineExceeded));
       EXPECT_THAT(session.Restart(), IsOk());
@@ -107,29 +110,46 @@ class WorkerFaultTest : public SessionTest, public ::testing::WithParamInterface
   }
   absl::Status StrikeInAShutdown() {
     Session session = StartGood(Options());
-    absl::Status status = session.Shutdown(NeedsADeadline() ? kPatience : kLong);
-    Noticed();
+    absl::Status status = session.Shutdown(Patience());
+    if (!Noticed()) return status;
     EXPECT_THAT(session.Restart(), IsOk());
     ExpectGood(session);
     return status;
   }
-  absl::Status StrikeOnce() {
+  absl::Status Strike() {
+    std::ofstream(once_) << "";
+    ::unlink(time_file().c_str());
     if (phase() == "before hello") return StrikeAtTheStart();
     if (phase() == "mid-stream") return StrikeInAStream();
     return phase() == "mid-shutdown" ? StrikeInAShutdown() : StrikeInACall();
+  }
+  // On a busy machine the deadline may come before the fault: then once more, with more patience.
+  absl::Status StrikeOnce() {
+    absl::Status status = Strike();
+    while (NeedsADeadline() && !struck_ && patience_ < kMostPatience) {
+      patience_ *= 2;
+      status = Strike();
+    }
+    EXPECT_TRUE(struck_) << "the worker was not struck, or not where it should be";
+    return status;
   }
 
   int64_t noticed_us() const { return noticed_us_; }
 
  private:
-  void Noticed() {
+  std::string time_file() const { return absl::StrCat(once_, ".at"); }
+  absl::Duration Patience() const { return NeedsADeadline() ? patience_ : kLong; }
+  // Main has its status. Whether the worker has been struck, after all that comes before it.
+  bool Noticed(bool all_came_before = true) {
     int64_t struck_us = 0;
-    std::ifstream(absl::StrCat(once_, ".at")) >> struck_us;
-    ASSERT_GT(struck_us, 0) << "the worker was not struck";
+    std::ifstream(time_file()) >> struck_us;
     noticed_us_ = NowUs() - struck_us;
+    return struck_ = struck_us > 0 && all_came_before;
   }
 
   const std::string once_;
+  absl::Duration patience_ = kPatience;
+  bool struck_ = false;
   int64_t noticed_us_ = 0;
 };
 
@@ -143,7 +163,7 @@ TEST_P(WorkerFaultTest, EndsInAStatusAndTheNextCallWorks) {
   }
   size_t left = ReapAll();
   left += OpenDescriptors() - descriptors + SegmentMappings() - mappings;
-  left += SharedMemoryEntries(absl::StrCat("slabpipe.", ::getpid(), ".")).size();
+  left += SharedMemoryEntries(PosixSegmentPrefix()).size();
   EXPECT_EQ(left, 0u);
   TheMatrix().Add({.who = "worker",
                    .phase = phase() + (by_ring() ? "" : ", by socket"),

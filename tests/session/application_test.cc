@@ -27,6 +27,7 @@
 #include "slabpipe/tests/testing/child_process.h"
 #include "slabpipe/tests/testing/process_state.h"
 #include "slabpipe/tests/testing/status_matchers.h"
+#include "slabpipe/transport/posix_segment.h"
 
 namespace slabpipe::tests {
 namespace {
@@ -461,7 +462,7 @@ TEST_F(ApplicationTest, ACallThatWaitsWhileAllDescriptorsAreClosedEnds) {
 // What is left of sessions of all kinds in /dev/shm.
 
 TEST_F(ApplicationTest, NothingIsLeftInDevShm) {
-  const std::string mine = absl::StrCat("slabpipe.", ::getpid(), ".");
+  const std::string mine = PosixSegmentPrefix();
   {
     Session session = StartGood();
     ExpectGood(session);

@@ -22,7 +22,7 @@
 namespace slabpipe::tests {
 namespace {
 
-constexpr int kPatienceMs = kSanitized ? 40'000 : 10'000;
+constexpr int kPatienceMs = kSanitized ? 120'000 : 30'000;
 
 bool EndsInTime(pid_t child) {
   const int pidfd = static_cast<int>(::syscall(SYS_pidfd_open, child, 0));

@@ -33,6 +33,7 @@
 #include "slabpipe/tests/testing/process_state.h"
 #include "slabpipe/tests/testing/sanitizers.h"
 #include "slabpipe/tests/torture/load.h"
+#include "slabpipe/transport/posix_segment.h"
 
 namespace slabpipe::tests {
 namespace {
@@ -53,7 +54,7 @@ struct Holdings {
             .mappings = SegmentMappings(),
             .children = Children().size(),
             .threads = threads,
-            .names = SharedMemoryEntries(absl::StrCat("slabpipe.", ::getpid(), ".")).size(),
+            .names = SharedMemoryEntries(PosixSegmentPrefix()).size(),
             .resident_bytes = ResidentBytes()};
   }
 };
