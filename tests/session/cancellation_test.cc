@@ -8,9 +8,11 @@
 #include <stop_token>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
@@ -26,12 +28,24 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
+// Of calls that the worker is to have begun when it has passed.
+constexpr absl::Duration kEnough = absl::Seconds(2);
+
 class CancellationTest : public SessionTest {
  protected:
-  // A file that the worker's function makes when it has begun.
-  std::string Arrival() const {
-    return absl::StrCat(::testing::TempDir(), "/arrival.", ::getpid(), ".",
-                        ::testing::UnitTest::GetInstance()->current_test_info()->name());
+  // A file that the worker's function makes when it has begun. It is not there yet.
+  static std::string Arrival() {
+    const std::string path =
+        absl::StrCat(::testing::TempDir(), "/arrival.", ::getpid(), ".",
+                     ::testing::UnitTest::GetInstance()->current_test_info()->name());
+    ::unlink(path.c_str());
+    return path;
+  }
+  // One whose worker is killed at once when it does not go.
+  Session StartImpatient() {
+    SessionOptions options = LongOptions();
+    options.shutdown_grace = absl::Milliseconds(50);
+    return StartGood(std::move(options));
   }
   static void Await(const std::string& arrival) {
     while (!std::ifstream(arrival).good()) absl::SleepFor(absl::Milliseconds(1));
@@ -104,36 +118,35 @@ TEST_F(CancellationTest, OneThatHasNotBegunIsNotRun) {
 }
 
 TEST_F(CancellationTest, NorIsItBehindAFunctionThatNeverAsks) {
-  Session session = StartLong();
-  const std::string arrival = Arrival();
-  Future<> first = session.Submit("long.deaf", arrival, 300);
-  Await(arrival);
-  Future<> second = session.Submit("process.die");
+  Session session = StartGood();
+  Gate gate;
+  Future<> first = session.Submit("time.wait_for", gate.path());
+  gate.AwaitArrival();
+  Future<> second = session.Submit("process.die", "kill");
   second.Cancel();
   EXPECT_THAT(second.Get(), StatusIs(absl::StatusCode::kCancelled));
+  gate.Open();
   EXPECT_THAT(first.Get(), IsOk());
-  EXPECT_THAT(session.Call<int64_t>("echo.number", 1), IsOkAndHolds(1));
+  EXPECT_THAT(session.Call<int64_t>("echo.integer", 1), IsOkAndHolds(1));
   EXPECT_EQ(session.stats().restarts, 0u);
 }
 
 TEST_F(CancellationTest, AFunctionKnowsItsDeadline) {
   Session session = StartLong();
+  EXPECT_THAT(session.Call<std::string>({.timeout = kEnough, .grace = absl::Minutes(1)},
+                                        "long.until_stopped", ""),
+              IsOkAndHolds("deadline"));
   EXPECT_THAT(
-      session.Call<std::string>({.timeout = absl::Milliseconds(50), .grace = absl::Minutes(1)},
-                                "long.until_stopped", ""),
-      IsOkAndHolds("deadline"));
-  EXPECT_THAT(session.Call<std::string>(
-                  {.deadline = Deadline::After(absl::Milliseconds(50)), .grace = absl::Minutes(1)},
-                  "long.sleep", ""),
-              IsOkAndHolds("DEADLINE_EXCEEDED"));
+      session.Call<std::string>({.deadline = Deadline::After(kEnough), .grace = absl::Minutes(1)},
+                                "long.sleep", ""),
+      IsOkAndHolds("DEADLINE_EXCEEDED"));
 }
 
 TEST_F(CancellationTest, ADeadlineKillsAWorkerThatHangsIfAskedTo) {
   Session session = StartLong();
   const pid_t first = session.worker_pid();
-  const CallOptions options = {.timeout = absl::Milliseconds(50),
-                               .on_deadline = OnDeadline::kKill,
-                               .grace = absl::Milliseconds(50)};
+  const CallOptions options = {
+      .timeout = kEnough, .on_deadline = OnDeadline::kKill, .grace = absl::Milliseconds(50)};
   EXPECT_THAT(session.Call(options, "long.hang", "", false),
               StatusIs(absl::StatusCode::kDeadlineExceeded,
                        AllOf(HasSubstr("long.hang"), HasSubstr("was killed"))));
@@ -147,9 +160,9 @@ TEST_F(CancellationTest, ADeadlineKillsAWorkerThatHangsIfAskedTo) {
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 TEST_F(CancellationTest, TheStatusShowsWhereItHung) {
   Session session = StartLong();
-  EXPECT_THAT(session.Call({.timeout = absl::Milliseconds(50),
+  EXPECT_THAT(session.Call({.timeout = kEnough,
                             .on_deadline = OnDeadline::kKill,
-                            .grace = absl::Seconds(3)},  // once in vain, then to say where it is
+                            .grace = absl::Seconds(5)},  // once in vain, then to say where it is
                            "long.burn", ""),
               StatusIs(absl::StatusCode::kDeadlineExceeded,
                        AllOf(HasSubstr("it was at"), HasSubstr("Burn"))));
@@ -158,11 +171,11 @@ TEST_F(CancellationTest, TheStatusShowsWhereItHung) {
 
 TEST_F(CancellationTest, OneThatIgnoresSigtermIsKilledAllTheSame) {
   Session session = StartLong();
-  EXPECT_THAT(session.Call({.timeout = absl::Milliseconds(50),
-                            .on_deadline = OnDeadline::kKill,
-                            .grace = absl::Milliseconds(50)},
-                           "long.hang", "", true),
-              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_THAT(
+      session.Call(
+          {.timeout = kEnough, .on_deadline = OnDeadline::kKill, .grace = absl::Milliseconds(50)},
+          "long.hang", "", true),
+      StatusIs(absl::StatusCode::kDeadlineExceeded, HasSubstr("was killed")));
   EXPECT_THAT(session.Call<int64_t>("echo.number", 1), IsOkAndHolds(1));
 }
 
@@ -170,10 +183,9 @@ TEST_F(CancellationTest, OthersLoseTheirCallsWithTheWorkerThatIsKilled) {
   Session session = StartLong(2);
   const std::string arrival = Arrival();
   Future<bool> other = session.Submit<bool>("long.nap", 3'600'000);
-  Future<> hanging = session.Submit({.timeout = absl::Seconds(1),
-                                     .on_deadline = OnDeadline::kKill,
-                                     .grace = absl::ZeroDuration()},
-                                    "long.hang", arrival, false);
+  Future<> hanging = session.Submit(
+      {.timeout = kEnough, .on_deadline = OnDeadline::kKill, .grace = absl::ZeroDuration()},
+      "long.hang", arrival, false);
   EXPECT_THAT(hanging.Get(), StatusIs(absl::StatusCode::kDeadlineExceeded));
   EXPECT_THAT(other.Get(), StatusIs(absl::StatusCode::kUnavailable, HasSubstr("long.hang")));
 }
@@ -183,9 +195,9 @@ TEST_F(CancellationTest, OthersKeepTheirDeadlinesWhileAWorkerIsKilledWithAGrace)
   const std::string arrival = Arrival();
   // For so long it may end by itself, and then once more after SIGTERM.
   const absl::Duration grace = absl::Seconds(10);
-  Future<> hanging = session.Submit(
-      {.timeout = absl::Seconds(1), .on_deadline = OnDeadline::kKill, .grace = grace}, "long.hang",
-      arrival, true);
+  Future<> hanging =
+      session.Submit({.timeout = kEnough, .on_deadline = OnDeadline::kKill, .grace = grace},
+                     "long.hang", arrival, true);
   Await(arrival);
   // Two that run when the worker is given up, and one that comes later.
   Future<bool> submitted =
@@ -210,24 +222,24 @@ TEST_F(CancellationTest, AStoppedWorkerIsNoticedByItsHeartbeat) {
 }
 
 TEST_F(CancellationTest, AWorkerThatHangsIsToldApartFromOneThatWorks) {
-  Session session = StartLong();
-  EXPECT_THAT(session.Call({.timeout = absl::Seconds(4), .hang_timeout = absl::Seconds(2)},
+  Session session = StartImpatient();
+  EXPECT_THAT(session.Call({.timeout = absl::Seconds(8), .hang_timeout = absl::Seconds(5)},
                            "long.burn", ""),
               StatusIs(absl::StatusCode::kDeadlineExceeded))
       << "it works";
   EXPECT_THAT(session.Restart(), IsOk());
-  EXPECT_THAT(session.Call({.hang_timeout = absl::Seconds(2)}, "long.hang", "", false),
+  EXPECT_THAT(session.Call({.hang_timeout = absl::Seconds(5)}, "long.hang", "", false),
               StatusIs(absl::StatusCode::kUnavailable, HasSubstr("no sign of life")));
   EXPECT_THAT(session.Call<int64_t>("echo.number", 1), IsOkAndHolds(1));
 }
 
 TEST_F(CancellationTest, AWorkerThatWasIdleForLongIsNotTakenForOneThatHangs) {
   Session session = StartLong();
-  while (session.health().inactive < absl::Milliseconds(1500)) {
+  while (session.health().inactive < absl::Milliseconds(3500)) {
     absl::SleepFor(absl::Milliseconds(10));
   }
   int reports = 0;
-  EXPECT_THAT(session.Call<int64_t>({.hang_timeout = absl::Seconds(1),
+  EXPECT_THAT(session.Call<int64_t>({.hang_timeout = absl::Seconds(3),
                                      .progress = [&](const Progress&) { ++reports; }},
                                     "long.report", 3),
               IsOkAndHolds(3));
@@ -237,18 +249,22 @@ TEST_F(CancellationTest, AWorkerThatWasIdleForLongIsNotTakenForOneThatHangs) {
 
 TEST_F(CancellationTest, AFunctionThatSleepsInItsContextDoesNotHang) {
   Session session = StartLong();
-  EXPECT_THAT(session.Call<bool>({.hang_timeout = absl::Seconds(1)}, "long.nap", 2500),
+  EXPECT_THAT(session.Call<bool>({.hang_timeout = absl::Seconds(3)}, "long.nap", 6500),
               IsOkAndHolds(true));
 }
 
+// A busy machine may hold the worker up for so long, but not each time.
 TEST_F(CancellationTest, AHangTimeoutOfNothingIsTheLeastThereIs) {
   Session session = StartLong();
-  EXPECT_THAT(session.Call<bool>({.hang_timeout = absl::ZeroDuration()}, "long.nap", 50),
-              IsOkAndHolds(true));
+  absl::StatusOr<bool> napped = false;
+  for (int tries = 0; tries < 10 && !napped.value_or(false); ++tries) {
+    napped = session.Call<bool>({.hang_timeout = absl::ZeroDuration()}, "long.nap", 50);
+  }
+  EXPECT_THAT(napped, IsOkAndHolds(true));
 }
 
 TEST_F(CancellationTest, HealthTellsWhatTheWorkerDoes) {
-  Session session = StartLong();
+  Session session = StartImpatient();
   const auto await_state = [&](WorkerHealth::State state) {
     while (session.health().state != state) absl::SleepFor(absl::Milliseconds(10));
   };

@@ -75,8 +75,7 @@ TEST_F(PosixSessionTest, AForcedShutdownLeavesNothing) {
   Session session = Start();
   ASSERT_THAT(session.Call("arrays.make", 1000, true), IsOk());
   Gate gate;
-  EXPECT_THAT(session.Call({.timeout = absl::Milliseconds(50)}, "time.hang_after", gate.path()),
-              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  GiveUp(session, gate, "time.hang_after");
   EXPECT_THAT(session.Shutdown(absl::Milliseconds(50)),
               StatusIs(absl::StatusCode::kDeadlineExceeded));
   EXPECT_THAT(Entries(), IsEmpty());

@@ -1,13 +1,14 @@
 // What happens after a worker was lost: which calls are repeated, and when a new one starts.
 
 #include <signal.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #include <cstdio>
 #include <stop_token>
 #include <string>
 #include <thread>
-#include <vector>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -16,6 +17,7 @@
 #include "gtest/gtest.h"
 #include "slabpipe/session/session.h"
 #include "slabpipe/tests/session/session_testing.h"
+#include "slabpipe/tests/testing/process_state.h"
 #include "slabpipe/tests/testing/status_matchers.h"
 
 namespace slabpipe::tests {
@@ -28,13 +30,25 @@ class RecoveryTest : public SessionTest {
  protected:
   ~RecoveryTest() override { ::remove(Counter().c_str()); }
   std::string Counter() const { return absl::StrCat(::testing::TempDir(), "/calls.", ::getpid()); }
+  // One that has lost its worker twice, and waits so long before it starts another.
+  Session StartAndLoseWorkers(absl::Duration delay) {
+    SessionOptions options = LongOptions();
+    options.restart = {.first_delay = delay, .max_delay = delay};
+    Session session = StartGood(std::move(options));
+    EXPECT_THAT(session.Call("process.die"), StatusIs(absl::StatusCode::kUnavailable));
+    EXPECT_THAT(session.Call("process.die"),
+                StatusIs(absl::StatusCode::kUnavailable, HasSubstr("the next call starts")));
+    return session;
+  }
 };
 
 TEST_F(RecoveryTest, ACallToAWorkerThatDiedIdleIsSentToTheNextOne) {
   Session session = StartGood(LongOptions());
   for (int i = 0; i < 5; ++i) {
     ASSERT_THAT(session.Call<int64_t>("echo.number", i), IsOkAndHolds(i));
-    ::kill(session.worker_pid(), SIGKILL);
+    const pid_t worker = session.worker_pid();
+    ::kill(worker, SIGKILL);
+    AwaitEnd(worker);
   }
   EXPECT_EQ(session.stats().repeats, 4u);
   EXPECT_EQ(session.stats().restarts, 4u);
@@ -87,26 +101,14 @@ TEST_F(RecoveryTest, OnceIsOnce) {
 }
 
 TEST_F(RecoveryTest, CallsWaitForADelayedWorkerWithinTheirDeadlines) {
-  SessionOptions options = LongOptions();
-  options.restart = {.most_restarts = 10,
-                     .window = absl::Minutes(1),
-                     .first_delay = absl::Milliseconds(300),
-                     .max_delay = absl::Milliseconds(300)};
-  Session session = StartGood(options);
-  EXPECT_THAT(session.Call("process.die"), StatusIs(absl::StatusCode::kUnavailable));
-  EXPECT_THAT(session.Call("process.die"),
-              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("the next call starts")));
+  Session session = StartAndLoseWorkers(absl::Milliseconds(300));
   EXPECT_THAT(session.Call({.timeout = absl::Milliseconds(1)}, "echo.number", 1),
               StatusIs(absl::StatusCode::kDeadlineExceeded));
   EXPECT_THAT(session.Call<int64_t>("echo.number", 1), IsOkAndHolds(1));
 }
 
 TEST_F(RecoveryTest, ACallThatWaitsForADelayedWorkerCanBeCancelled) {
-  SessionOptions options = LongOptions();
-  options.restart = {.first_delay = absl::Hours(1), .max_delay = absl::Hours(1)};
-  Session session = StartGood(options);
-  EXPECT_THAT(session.Call("process.die"), StatusIs(absl::StatusCode::kUnavailable));
-  EXPECT_THAT(session.Call("process.die"), StatusIs(absl::StatusCode::kUnavailable));
+  Session session = StartAndLoseWorkers(absl::Hours(1));
   std::stop_source stop;
   std::thread canceller([&] { stop.request_stop(); });
   EXPECT_THAT(session.Call({.cancellation = stop.get_token()}, "echo.number", 1),
@@ -115,12 +117,7 @@ TEST_F(RecoveryTest, ACallThatWaitsForADelayedWorkerCanBeCancelled) {
 }
 
 TEST_F(RecoveryTest, AShutdownAlsoEndsTheWaitForADelayedWorker) {
-  SessionOptions options = LongOptions();
-  options.restart = {.first_delay = absl::InfiniteDuration(),
-                     .max_delay = absl::InfiniteDuration()};
-  Session session = StartGood(options);
-  EXPECT_THAT(session.Call("process.die"), StatusIs(absl::StatusCode::kUnavailable));
-  EXPECT_THAT(session.Call("process.die"), StatusIs(absl::StatusCode::kUnavailable));
+  Session session = StartAndLoseWorkers(absl::InfiniteDuration());
   std::thread ender([&] { session.Shutdown(absl::Seconds(5)).IgnoreError(); });
   absl::Status status = session.Call("echo.number", 1);
   EXPECT_THAT(status.code(), ::testing::AnyOf(absl::StatusCode::kCancelled,
@@ -129,12 +126,7 @@ TEST_F(RecoveryTest, AShutdownAlsoEndsTheWaitForADelayedWorker) {
 }
 
 TEST_F(RecoveryTest, ARestartAlsoEndsTheWaitForADelayedWorker) {
-  SessionOptions options = LongOptions();
-  options.restart = {.first_delay = absl::InfiniteDuration(),
-                     .max_delay = absl::InfiniteDuration()};
-  Session session = StartGood(options);
-  EXPECT_THAT(session.Call("process.die"), StatusIs(absl::StatusCode::kUnavailable));
-  EXPECT_THAT(session.Call("process.die"), StatusIs(absl::StatusCode::kUnavailable));
+  Session session = StartAndLoseWorkers(absl::InfiniteDuration());
   std::thread caller(
       [&] { EXPECT_THAT(session.Call<int64_t>("echo.number", 1), IsOkAndHolds(1)); });
   while (session.stats().calls < 3) std::this_thread::yield();
@@ -145,7 +137,7 @@ TEST_F(RecoveryTest, ARestartAlsoEndsTheWaitForADelayedWorker) {
 
 TEST_F(RecoveryTest, ACallWhoseDeadlineHasPassedLeavesTheNewWorkerToTheNext) {
   Session session = StartGood(LongOptions());
-  EXPECT_THAT(session.Call({.timeout = absl::Milliseconds(50),
+  EXPECT_THAT(session.Call({.timeout = absl::Seconds(2),  // it has begun by then
                             .on_deadline = OnDeadline::kKill,
                             .grace = absl::ZeroDuration()},
                            "long.hang", "", true),

@@ -15,7 +15,9 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <stop_token>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -23,6 +25,7 @@
 #include "slabpipe/codec/ndarray.h"
 #include "slabpipe/session/log_sink.h"
 #include "slabpipe/session/session.h"
+#include "slabpipe/tests/testing/status_matchers.h"
 #include "slabpipe/tests/testing/watchdog.h"
 
 namespace slabpipe::tests {
@@ -79,6 +82,19 @@ class SessionTest : public ::testing::Test {
   // The same for the worker of calls that take long (tests/workers/long_worker.cc).
   SessionOptions LongOptions(int threads = 1);
   Session StartLong(int threads = 1) { return StartGood(LongOptions(threads)); }
+  // Calls a function that waits for the gate first, and cancels the call as soon as it does.
+  template <typename... Args>
+  static void GiveUp(Session& session, Gate& gate, const char* target, const Args&... arguments) {
+    std::stop_source stop;
+    std::thread caller([&] {
+      EXPECT_THAT(
+          session.Call({.cancellation = stop.get_token()}, target, gate.path(), arguments...),
+          StatusIs(absl::StatusCode::kCancelled));
+    });
+    gate.AwaitArrival();
+    stop.request_stop();
+    caller.join();
+  }
 
   LogCollector log;
 

@@ -76,7 +76,7 @@ TEST_F(PosixSegmentTest, ANameThatIsNotThereIsNotFound) {
 
 TEST_F(PosixSegmentTest, ADescriptorIsRefused) {
   std::unique_ptr<Segment> segment = *provider_.Create(name_, 4096);
-  EXPECT_THAT(provider_.Open(name_, 4096, UniqueFd(::dup(STDIN_FILENO))),
+  EXPECT_THAT(provider_.Open(name_, 4096, UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC))),
               StatusIs(absl::StatusCode::kDataLoss, HasSubstr("a descriptor came")));
 }
 

@@ -17,7 +17,6 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "slabpipe/codec/ndarray.h"
 #include "slabpipe/session/worker.h"
@@ -49,12 +48,6 @@ std::string SleepUntilStopped(const std::string& arrival, CallContext& context) 
 
 bool Nap(int64_t milliseconds, CallContext& context) {
   return context.SleepFor(absl::Milliseconds(milliseconds));
-}
-
-// Asks for nothing meanwhile.
-void Sleep(const std::string& arrival, int64_t milliseconds) {
-  Arrive(arrival);
-  absl::SleepFor(absl::Milliseconds(milliseconds));
 }
 
 // Ends by SIGTERM, or by SIGKILL alone.
@@ -134,7 +127,6 @@ int Main(int argc, char** argv) {
   worker.Register("long.until_stopped", UntilStopped);
   worker.Register("long.sleep", SleepUntilStopped);
   worker.Register("long.nap", Nap);
-  worker.Register("long.deaf", Sleep);
   worker.Register("long.hang", Hang);
   worker.Register("long.burn", Burn);
   worker.Register("long.stop", Stop);
