@@ -23,6 +23,7 @@
 #include "slabpipe/tests/testing/clock.h"
 #include "slabpipe/tests/testing/orphans.h"
 #include "slabpipe/tests/testing/process_state.h"
+#include "slabpipe/tests/testing/read_text.h"
 #include "slabpipe/tests/testing/status_matchers.h"
 #include "slabpipe/transport/unique_fd.h"
 
@@ -36,12 +37,7 @@ using Strike = std::tuple<const char*, const char*>;
 struct Talk {
   UniqueFd in, out;
 
-  std::string ReadLine() const {
-    std::string line;
-    char c;
-    while (::read(out.get(), &c, 1) == 1 && c != '\n') line += c;
-    return line;
-  }
+  std::string ReadLine() const { return tests::ReadLine(out.get()); }
   void Say(char c) const { ASSERT_EQ(::write(in.get(), &c, 1), 1); }
 };
 

@@ -29,6 +29,7 @@
 #include "gtest/gtest.h"
 #include "slabpipe/tests/testing/child_process.h"
 #include "slabpipe/tests/testing/process_state.h"
+#include "slabpipe/tests/testing/read_text.h"
 #include "slabpipe/tests/testing/sanitizers.h"
 #include "slabpipe/tests/testing/status_matchers.h"
 #include "slabpipe/tests/testing/watchdog.h"
@@ -87,19 +88,13 @@ class ChildProcessTest : public ::testing::Test {
   // What it printed till its end.
   std::vector<std::string> Output() {
     writer_.reset();
-    std::string text;
-    char buffer[4096];
-    for (ssize_t got; (got = ::read(reader_.get(), buffer, sizeof(buffer))) > 0;) {
-      text.append(buffer, static_cast<size_t>(got));
-    }
-    return absl::StrSplit(text, '\n', absl::SkipEmpty());
+    return absl::StrSplit(tests::ReadToEnd(reader_.get()), '\n', absl::SkipEmpty());
   }
   // A number that it prints at once.
   pid_t ReadPid() {
-    char buffer[32] = {};
-    EXPECT_GT(::read(reader_.get(), buffer, sizeof(buffer) - 1), 0);
+    const std::string line = tests::ReadLine(reader_.get());
     int pid = -1;
-    EXPECT_TRUE(absl::SimpleAtoi(buffer, &pid)) << buffer;
+    EXPECT_TRUE(absl::SimpleAtoi(line, &pid)) << line;
     return pid;
   }
 

@@ -14,6 +14,7 @@
 #include "slabpipe/session/child_process.h"
 #include "slabpipe/tests/session/session_testing.h"
 #include "slabpipe/tests/testing/process_state.h"
+#include "slabpipe/tests/testing/read_text.h"
 #include "slabpipe/tests/testing/status_matchers.h"
 #include "slabpipe/transport/posix_segment.h"
 #include "slabpipe/transport/unique_fd.h"
@@ -43,10 +44,9 @@ TEST_P(MainDeathTest, I3LeavesNoWorkerNoChildOfItsAndNoSharedMemory) {
                            .descriptors = {{writer.get(), 1}}});
   ASSERT_THAT(main, IsOk());
   writer.reset();
-  char line[32] = {};
-  ASSERT_GT(::read(reader.get(), line, sizeof(line) - 1), 0);
+  const std::string line = ReadLine(reader.get());
   int worker = 0, child = 0;
-  ASSERT_EQ(::sscanf(line, "%d %d", &worker, &child), 2) << line;
+  ASSERT_EQ(::sscanf(line.c_str(), "%d %d", &worker, &child), 2) << line;
   ASSERT_TRUE(ProcessExists(worker));
   ASSERT_TRUE(ProcessExists(child));
   if (kind() == "posix") {

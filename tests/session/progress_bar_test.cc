@@ -14,6 +14,7 @@
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "slabpipe/tests/testing/read_text.h"
 
 namespace slabpipe {
 namespace {
@@ -24,17 +25,6 @@ using ::testing::StartsWith;
 
 Progress At(double done, double total, std::string text = "") {
   return {.done = done, .total = total, .text = std::move(text)};
-}
-
-// What a terminal that nobody has open any more was sent. It arrives in pieces, and ends with EIO.
-std::string ReadToEnd(int master) {
-  std::string all;
-  char buffer[1024];
-  ssize_t got;
-  while ((got = ::read(master, buffer, sizeof(buffer))) > 0) {
-    all.append(buffer, static_cast<size_t>(got));
-  }
-  return all;
 }
 
 TEST(ProgressLineTest, ShowsThePartTheTimeLeftAndTheText) {
@@ -88,7 +78,7 @@ TEST(ProgressBarTest, DrawsOnATerminalAndEndsItsLine) {
     bar(At(2, 2));
   }
   std::fclose(terminal);
-  const std::string shown = ReadToEnd(master);
+  const std::string shown = tests::ReadToEnd(master);
   ASSERT_FALSE(shown.empty());
   EXPECT_THAT(shown, HasSubstr(" 50%"));
   EXPECT_THAT(shown, HasSubstr("\r\x1b[Kfit 100%"));

@@ -15,6 +15,7 @@
 #include "gtest/gtest.h"
 #include "slabpipe/session/child_process.h"
 #include "slabpipe/tests/testing/process_state.h"
+#include "slabpipe/tests/testing/read_text.h"
 #include "slabpipe/tests/testing/status_matchers.h"
 #include "slabpipe/tests/testing/watchdog.h"
 #include "slabpipe/transport/unique_fd.h"
@@ -42,11 +43,7 @@ class SingleBinaryTest : public ::testing::Test {
         {.path = path, .arguments = {mode}, .descriptors = {{writer.get(), 1}}});
     EXPECT_THAT(main, IsOk());
     writer.reset();
-    std::string text;
-    char buffer[4096];
-    for (ssize_t got; (got = ::read(reader.get(), buffer, sizeof(buffer))) > 0;) {
-      text.append(buffer, static_cast<size_t>(got));
-    }
+    const std::string text = tests::ReadToEnd(reader.get());
     EXPECT_THAT(main->Wait(Deadline::Never()), Optional(WorkerEnd(Exited{.code = code}))) << text;
     return absl::StrSplit(text, '\n', absl::SkipEmpty());
   }
