@@ -1,7 +1,5 @@
 #include "slabpipe/tests/fuzz/message_input.h"
 
-#include "slabpipe/tests/fuzz/byte_reader.h"
-
 namespace slabpipe::fuzz {
 namespace {
 
@@ -11,6 +9,8 @@ constexpr size_t kMostPages = 16;
 constexpr size_t kWordBytes = 8;
 
 enum Flag : uint8_t { kDrop = 1, kChange = 2, kSendBack = 4 };
+
+}  // namespace
 
 MessageInput::Message ParseMessage(ByteReader& in) {
   MessageInput::Message message;
@@ -37,8 +37,6 @@ MessageInput::Message ParseMessage(ByteReader& in) {
   return message;
 }
 
-}  // namespace
-
 MessageInput ParseMessageInput(absl::Span<const uint8_t> bytes) {
   ByteReader in(bytes);
   MessageInput input;
@@ -48,23 +46,25 @@ MessageInput ParseMessageInput(absl::Span<const uint8_t> bytes) {
   return input;
 }
 
+void FormatMessage(const MessageInput::Message& message, ByteWriter& out) {
+  out.U8(message.descriptors.size());
+  out.U8((message.drop ? kDrop : 0) | (message.change ? kChange : 0) |
+         (message.send_back ? kSendBack : 0));
+  out.U16(message.words.size() / kWordBytes);
+  for (const MessageInput::Descriptor& descriptor : message.descriptors) {
+    out.U8(static_cast<uint8_t>(descriptor.kind));
+    out.U8(descriptor.size_bytes / kPageBytes - 1);
+    out.U16(descriptor.bytes.size());
+  }
+  for (const MessageInput::Descriptor& descriptor : message.descriptors) {
+    out.Put(descriptor.bytes);
+  }
+  out.Put(message.words);
+}
+
 std::string FormatMessageInput(const MessageInput& input) {
   ByteWriter out;
-  for (const MessageInput::Message& message : input.messages) {
-    out.U8(message.descriptors.size());
-    out.U8((message.drop ? kDrop : 0) | (message.change ? kChange : 0) |
-           (message.send_back ? kSendBack : 0));
-    out.U16(message.words.size() / kWordBytes);
-    for (const MessageInput::Descriptor& descriptor : message.descriptors) {
-      out.U8(static_cast<uint8_t>(descriptor.kind));
-      out.U8(descriptor.size_bytes / kPageBytes - 1);
-      out.U16(descriptor.bytes.size());
-    }
-    for (const MessageInput::Descriptor& descriptor : message.descriptors) {
-      out.Put(descriptor.bytes);
-    }
-    out.Put(message.words);
-  }
+  for (const MessageInput::Message& message : input.messages) FormatMessage(message, out);
   return out.bytes();
 }
 

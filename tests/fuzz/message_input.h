@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "slabpipe/tests/fuzz/byte_reader.h"
 
 namespace slabpipe::fuzz {
 
@@ -55,6 +56,10 @@ MessageInput ParseMessageInput(absl::Span<const uint8_t> bytes);
 
 // The byte string that is parsed to `input`. REQUIRES: its numbers fit.
 std::string FormatMessageInput(const MessageInput& input);
+
+// The same for one message, inside another input.
+MessageInput::Message ParseMessage(ByteReader& in);
+void FormatMessage(const MessageInput::Message& message, ByteWriter& out);
 
 }  // namespace slabpipe::fuzz
 

@@ -23,8 +23,10 @@
 #include "slabpipe/session/error_wire.h"
 #include "slabpipe/session/handshake.h"
 #include "slabpipe/session/remote_error.h"
+#include "slabpipe/tests/fuzz/message_fills.h"
 #include "slabpipe/tests/fuzz/sample_types.h"
 #include "slabpipe/tests/fuzz/seed_writer.h"
+#include "slabpipe/tests/fuzz/session_seeds.h"
 #include "slabpipe/tests/fuzz/table_seeds.h"
 
 namespace slabpipe::fuzz {
@@ -274,20 +276,6 @@ void AddHandles(SeedWriter& writer) {
              std::vector<Handle<>>{writer.NewHandle(7), writer.NewHandle(7)});
 }
 
-// The answer is one handle, of this number.
-void AnswerWithHandle(schemas::Message::Builder root, uint64_t number) {
-  root.initCodecs(1).set(0, "handle");
-  auto payload = root.initResponse().initResult();
-  payload.getMetadata().initAs<schemas::Handle>().setNumber(number);
-}
-
-void GrantHandle(schemas::Message::Builder root, uint64_t number) {
-  auto grant = root.initHandles(1)[0];
-  grant.setNumber(number);
-  grant.setType("models::Model");
-  grant.setText("42 rows\x1b[2J");
-}
-
 void AddHandleMessages(SeedWriter& writer) {
   writer.AddMessages("handle", {[](auto root) {
                                   GrantHandle(root, 5);
@@ -316,26 +304,6 @@ void AddHandleMessages(SeedWriter& writer) {
   writer.AddMessages("bad_releases", {[](auto root) { root.initReleasedHandles(1).set(0, 1); }});
 }
 
-void Announce(schemas::Message::Builder root, uint32_t slot) {
-  auto grant = root.initMemory().initSegments(1)[0];
-  grant.setSlot(slot);
-  grant.setGeneration(1);
-  grant.setDescriptor(0);
-  grant.initSegment().setName("w.1");
-  grant.getSegment().setSizeBytes(kPageBytes);
-}
-
-// An array of `bytes` from the start of the first segment of the message.
-void PutArray(schemas::Message::Builder root, schemas::Payload::Builder payload, uint64_t bytes) {
-  auto ref = root.getMemory().initRefs(1)[0];
-  ref.setSize(bytes);
-  ref.setContentSize(bytes);
-  root.initCodecs(1).set(0, "ndarray");
-  payload.setRefCount(1);
-  auto array = payload.getMetadata().initAs<schemas::NdArray>();
-  array.setElementType(schemas::ElementType::UINT8);
-  array.setLayout(schemas::NdArray::Layout::VECTOR);
-}
 void AskWithArray(schemas::Message::Builder root, uint64_t bytes) {
   PutArray(root, root.initRequest().initArguments(1)[0].initPayload(), bytes);
 }
@@ -438,7 +406,9 @@ std::vector<Seed> MakeSeeds() {
   AddHandles(writer);
   AddHandleMessages(writer);
   AddProtocol(writer);
-  return writer.Take();
+  std::vector<Seed> seeds = writer.Take();
+  for (Seed& seed : MakeSessionSeeds()) seeds.push_back(std::move(seed));
+  return seeds;
 }
 
 }  // namespace slabpipe::fuzz

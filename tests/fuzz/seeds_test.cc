@@ -12,6 +12,7 @@
 #include "slabpipe/tests/fuzz/decoder_harness.h"
 #include "slabpipe/tests/fuzz/message_harness.h"
 #include "slabpipe/tests/fuzz/sample_types.h"
+#include "slabpipe/tests/fuzz/session_harness.h"
 #include "slabpipe/tests/testing/status_matchers.h"
 
 namespace slabpipe::fuzz {
@@ -28,7 +29,7 @@ absl::Span<const uint8_t> AsBytes(const std::string& bytes) {
 TEST(SeedsTest, DecodersReadTheirSeeds) {
   std::map<std::string, std::unique_ptr<DecoderHarness>> harnesses;
   for (const Seed& seed : MakeSeeds()) {
-    if (seed.target == "message") continue;
+    if (seed.target == "message" || seed.target == "session") continue;
     auto& harness = harnesses[seed.target];
     if (harness == nullptr) harness = std::make_unique<DecoderHarness>(seed.target);
     EXPECT_THAT(harness->Run(AsBytes(seed.input)), IsOk()) << seed.target << " " << seed.name;
@@ -36,12 +37,14 @@ TEST(SeedsTest, DecodersReadTheirSeeds) {
   EXPECT_EQ(harnesses.size(), std::size(kCodecNumbers));
 }
 
-TEST(SeedsTest, MessagesAreReadUnlessTheyAreMeantToBeBad) {
-  MessageHarness harness;
-  size_t messages = 0;
+// Of a target; returns how many there are.
+template <typename Harness>
+size_t ExpectReadUnlessBad(const char* target) {
+  Harness harness;
+  size_t seeds = 0;
   for (const Seed& seed : MakeSeeds()) {
-    if (seed.target != "message") continue;
-    ++messages;
+    if (seed.target != target) continue;
+    ++seeds;
     const absl::Status read = harness.Run(AsBytes(seed.input));
     if (absl::StartsWith(seed.name, "bad_")) {
       EXPECT_THAT(read, Not(IsOk())) << seed.name;
@@ -49,7 +52,15 @@ TEST(SeedsTest, MessagesAreReadUnlessTheyAreMeantToBeBad) {
       EXPECT_THAT(read, IsOk()) << seed.name;
     }
   }
-  EXPECT_GE(messages, 10u);
+  return seeds;
+}
+
+TEST(SeedsTest, MessagesAreReadUnlessTheyAreMeantToBeBad) {
+  EXPECT_GE(ExpectReadUnlessBad<MessageHarness>("message"), 10u);
+}
+
+TEST(SeedsTest, SessionsAreReadUnlessTheyAreMeantToBeBad) {
+  EXPECT_GE(ExpectReadUnlessBad<SessionHarness>("session"), 20u);
 }
 
 }  // namespace
