@@ -103,7 +103,8 @@ void FuzzedMain::Do(const SessionInput::Step& step) {
     case Kind::kCall:
       return StartCall(step.which);
     case Kind::kRead:
-      return router_->ReadWhatIsThere();
+      FUZZ_CHECK(router_->ReadWhatIsThere(), "what is there is not read");
+      return;
     case Kind::kDrop:
       objects_.clear();
       return NoteSent(channel_->Send([](schemas::Message::Builder root) { root.setLeases(); },
