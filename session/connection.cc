@@ -316,6 +316,9 @@ Connection::Answer Connection::ReadAnswer(const Received& received, absl::string
       answer.result = ToStatus(ReadError(response.getError()), target);
       return absl::OkStatus();
     }
+    if (!response.isResult()) {
+      return absl::DataLossError("neither a value nor an error");
+    }
     answer.result = decoder.Decode(response.getResult());
     return answer.result.status();
   });

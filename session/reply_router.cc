@@ -319,7 +319,12 @@ absl::Status ReplyRouter::Handle(std::unique_ptr<Received> received, PendingRepl
         return absl::OkStatus();
       case schemas::Message::EVENT: {
         const schemas::Event::Reader event = root.getEvent();
-        if (!event.isProgress()) return events_(*received);
+        if (event.isLog()) return events_(*received);
+        if (!event.isProgress()) {
+          return absl::DataLossError(absl::StrCat("the worker sent an event of kind ",
+                                                  static_cast<int>(event.which()),
+                                                  ", which there is not"));
+        }
         std::lock_guard<std::mutex> lock(mutex_);
         DeliverProgress(event.getProgress());
         return absl::OkStatus();

@@ -5,6 +5,8 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "capnp/any.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "slabpipe/session/argument.h"
 #include "slabpipe/tests/session/played_worker.h"
@@ -16,6 +18,8 @@
 
 namespace slabpipe::tests {
 namespace {
+
+using ::testing::HasSubstr;
 
 class ConnectionTest : public ::testing::Test {
  protected:
@@ -42,6 +46,25 @@ TEST_F(ConnectionTest, NamesMayBePartsOfLongerTexts) {
   EXPECT_STREQ(request.getTarget().cStr(), "math.add");
   ASSERT_EQ(request.getArguments().size(), 1u);
   EXPECT_STREQ(request.getArguments()[0].getName().cStr(), "number");
+}
+
+TEST_F(ConnectionTest, AnAnswerThatIsNeitherAValueNorAnErrorIsNone) {
+  worker_.end().Send([](schemas::Message::Builder root) {
+    schemas::Response::Builder response = root.initResponse();
+    response.setId(1);
+    capnp::AnyStruct::Builder any = kj::mv(response);
+    any.getDataSection()[8] = 7;  // which member of the union it is
+  });
+  const std::shared_ptr<Connection>& connection = worker_.connection();
+  Waiter waiter;
+  PendingReply reply(schemas::Message::RESPONSE, waiter, "math.add");
+  ASSERT_THAT(connection->router().Enter(reply), IsOk());
+  const Happening now = connection->router().Await(reply, Deadline::Never());
+  ASSERT_NE(now.answer, nullptr);
+  const Connection::Answer answer = connection->ReadAnswer(*now.answer, "math.add");
+  EXPECT_THAT(answer.broken, StatusIs(absl::StatusCode::kDataLoss,
+                                      HasSubstr("math.add: neither a value nor an error")));
+  EXPECT_THAT(connection->over(), StatusIs(absl::StatusCode::kDataLoss));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "capnp/any.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "slabpipe/tests/session/router_testing.h"
@@ -332,6 +333,14 @@ TEST_F(ReplyRouterTest, AGoodbyeThatNobodyAskedForEndsTheConnection) {
 TEST_F(ReplyRouterTest, MessagesThatAreNotAWorkersEndTheConnection) {
   ends_.worker.Send([](schemas::Message::Builder root) { root.setPing(1); });
   ExpectDataLoss("not its to send");
+}
+
+TEST_F(ReplyRouterTest, AnEventOfNoKindEndsTheConnection) {
+  ends_.worker.Send([](schemas::Message::Builder root) {
+    capnp::AnyStruct::Builder event = root.initEvent();
+    event.getDataSection()[0] = 7;  // which member of the union it is
+  });
+  ExpectDataLoss("an event of kind 7");
 }
 
 TEST_F(ReplyRouterTest, LogsArePassedOnAndLeasesAreNone) {
