@@ -10,6 +10,8 @@
 
 #include <cstddef>
 
+#include "slabpipe/tests/testing/send_descriptors.h"
+
 namespace {
 
 constexpr int kNobodyListens = 9;
@@ -24,29 +26,13 @@ int Connect(const char* name) {
   return ::connect(socket, where, static_cast<socklen_t>(bytes)) == 0 ? socket : -1;
 }
 
-bool Give(int socket, int descriptor) {
-  char nothing = 0;
-  iovec part = {&nothing, 1};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  msghdr message = {};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof(control);
-  cmsghdr* rights = CMSG_FIRSTHDR(&message);
-  rights->cmsg_level = SOL_SOCKET;
-  rights->cmsg_type = SCM_RIGHTS;
-  rights->cmsg_len = CMSG_LEN(sizeof(int));
-  ::memcpy(CMSG_DATA(rights), &descriptor, sizeof(int));
-  return ::sendmsg(socket, &message, MSG_NOSIGNAL) == 1;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
   const int connection = ::atoi(::getenv("SLABPIPE_FD"));
   const int socket = argc == 2 ? Connect(argv[1]) : -1;
-  if (socket < 0 || !Give(socket, connection)) return kNobodyListens;
+  if (socket < 0 || !slabpipe::tests::SendWithDescriptors(socket, "x", {connection}))
+    return kNobodyListens;
   ::close(connection);
   char code = 0;
   while (::read(socket, &code, 1) > 0) {

@@ -11,6 +11,7 @@
 
 #include "slabpipe/schemas/codecs.capnp.h"
 #include "slabpipe/schemas/session.capnp.h"
+#include "slabpipe/tests/testing/send_descriptors.h"
 
 namespace slabpipe::tests {
 namespace {
@@ -140,28 +141,13 @@ void SendFrames(std::string_view body, int count) {
 }
 
 void SendFrame(std::string_view body, const std::vector<int>& descriptors) {
-  const size_t bytes = descriptors.size() * sizeof(int);
   Header header;
   header.descriptors = static_cast<uint16_t>(descriptors.size());
   header.sequence = next_sequence++;
   header.body_bytes = body.size();
   std::string frame(reinterpret_cast<const char*>(&header), sizeof(header));
   frame.append(body);
-  iovec part = {frame.data(), frame.size()};
-  alignas(cmsghdr) char control[CMSG_SPACE(16 * sizeof(int))] = {};
-  msghdr message = {};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = CMSG_SPACE(bytes);
-  cmsghdr* rights = CMSG_FIRSTHDR(&message);
-  rights->cmsg_level = SOL_SOCKET;
-  rights->cmsg_type = SCM_RIGHTS;
-  rights->cmsg_len = CMSG_LEN(bytes);
-  memcpy(CMSG_DATA(rights), descriptors.data(), bytes);
-  if (::sendmsg(MainSocket(), &message, MSG_NOSIGNAL) != static_cast<ssize_t>(frame.size())) {
-    ::_exit(kMainIsGone);
-  }
+  if (!SendWithDescriptors(MainSocket(), frame, descriptors)) ::_exit(kMainIsGone);
 }
 
 void SendWelcome(const WelcomeParts& parts) {
