@@ -38,7 +38,8 @@
 #
 # Versions. `Hello.protocolVersion` and `Welcome.protocolVersion` are one number: it changes when old and new can not
 # understand each other. A worker that can't speak main's version says so in `Welcome.refusal` and exits; main reports
-# FAILED_PRECONDITION with that text. Additions that both sides must agree on are named in `features`: a side uses one only
+# FAILED_PRECONDITION with that text. So it is with all else for which a worker can't work; what it lacks only for now, memory
+# or descriptors, it tells apart by `Welcome.refusalCode`. Additions that both sides must agree on are named in `features`: a side uses one only
 # if both lists have it. Unknown fields and unknown features are ignored; an unknown kind of message is an error.
 #
 # What a bad peer gets. A message that breaks a rule (of this file, of shm.capnp, of the framing), one that does not fit the
@@ -136,6 +137,9 @@ struct Welcome {
   # The worker joins the ring: its control block comes with this message.
   threads @6 :UInt32 = 1;
   # How many requests the worker runs at a time, at most.
+  refusalCode @7 :UInt16;
+  # With a refusal: an absl::StatusCode. RESOURCE_EXHAUSTED: another worker may be able to. All others count as
+  # FAILED_PRECONDITION.
 }
 
 struct Target {

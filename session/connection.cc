@@ -21,6 +21,8 @@ namespace {
 
 // The number of the worker's descriptor: the first one behind the standard three.
 constexpr int kWorkerDescriptor = 3;
+// How long a worker that refuses may take to end by itself.
+constexpr absl::Duration kTimeToRefuse = absl::Seconds(2);
 // A worker that beats four times a second and has not been heard for so long is stopped.
 constexpr absl::Duration kSilence = absl::Seconds(1);
 // How long a thread that has sent something tries to send what others had no time to.
@@ -185,7 +187,13 @@ absl::Status Connection::ShakeHands(HelloInfo hello, const ConnectionOptions& op
   return CatchKj([&] {
     absl::StatusOr<WelcomeInfo> welcome = ReadWelcome((*received)->root, hello.segments);
     greeted_ = welcome.ok();
-    if (!greeted_) return welcome.status();
+    if (!greeted_) {
+      // It ends by itself, and how is worth knowing.
+      if (absl::IsResourceExhausted(welcome.status())) {
+        AwaitProcess(Deadline::Earlier(wait.deadline, Deadline::After(kTimeToRefuse)));
+      }
+      return welcome.status();
+    }
     targets_ = std::move(welcome->targets);
     router_.SetConcurrency(welcome->threads);
     if (!welcome->ring) {

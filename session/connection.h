@@ -71,9 +71,9 @@ struct Loss {
 class Connection {
  public:
   // Spawns the worker and shakes hands. NOT_FOUND, PERMISSION_DENIED, RESOURCE_EXHAUSTED: it could
-  // not be spawned; DEADLINE_EXCEEDED: it said nothing in time; UNAVAILABLE: it ended;
-  // FAILED_PRECONDITION: it is of another version, or refuses; CANCELLED: interrupted. `end` is
-  // told how it ended, if it did.
+  // not be spawned; RESOURCE_EXHAUSTED: it refuses for want of memory or descriptors, too;
+  // DEADLINE_EXCEEDED: it said nothing in time; UNAVAILABLE: it ended; FAILED_PRECONDITION: it is of
+  // another version, or refuses; CANCELLED: interrupted. `end` is told how it ended, if it did.
   static absl::StatusOr<std::shared_ptr<Connection>> Start(
       const ConnectionOptions& options, std::shared_ptr<ShmPool> pool,
       std::shared_ptr<const CodecRegistry> codecs, std::optional<WorkerEnd>& end);

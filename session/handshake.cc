@@ -170,6 +170,7 @@ void WriteWelcome(const WelcomeInfo& welcome, schemas::Welcome::Builder out) {
   out.setLibrary(welcome.software.c_str());
   WriteFeatures(welcome.features, out.initFeatures(static_cast<unsigned>(welcome.features.size())));
   out.setRefusal(welcome.refusal.c_str());
+  if (!welcome.refusal.empty()) out.setRefusalCode(static_cast<uint16_t>(welcome.refusal_code));
   out.setRing(welcome.ring);
   out.setThreads(welcome.threads);
   auto targets = out.initTargets(static_cast<unsigned>(welcome.targets.size()));
@@ -181,15 +182,20 @@ absl::StatusOr<WelcomeInfo> ReadWelcome(schemas::Message::Reader message, Segmen
     return absl::DataLossError("the worker's first message is no welcome");
   }
   const schemas::Welcome::Reader in = message.getWelcome();
+  const bool exhausted =
+      in.getRefusalCode() == static_cast<uint16_t>(absl::StatusCode::kResourceExhausted);
   WelcomeInfo welcome = {.protocol_version = in.getProtocolVersion(),
                          .software = ReadText(in.getLibrary(), kMaxNameBytes),
                          .features = ReadFeatures(in.getFeatures()),
                          .refusal = ReadText(in.getRefusal(), kMaxDocumentationBytes),
+                         .refusal_code = exhausted ? absl::StatusCode::kResourceExhausted
+                                                   : absl::StatusCode::kFailedPrecondition,
                          .targets = {},
                          .ring = in.getRing(),
                          .threads = in.getThreads()};
   if (!welcome.refusal.empty()) {
-    return absl::FailedPreconditionError(absl::StrCat("the worker refuses: ", welcome.refusal));
+    return absl::Status(welcome.refusal_code,
+                        absl::StrCat("the worker refuses: ", welcome.refusal));
   }
   if (welcome.protocol_version != kProtocolVersion) {
     return absl::FailedPreconditionError(absl::StrCat(

@@ -56,13 +56,14 @@ struct WelcomeInfo {
   std::string software = kLibraryName;
   std::vector<std::string> features = {std::begin(kFeatures), std::end(kFeatures)};
   std::string refusal;
+  absl::StatusCode refusal_code = absl::StatusCode::kFailedPrecondition;
   std::vector<TargetInfo> targets;
   bool ring = false;     // the worker has joined
   uint32_t threads = 1;  // that serve
 };
 void WriteWelcome(const WelcomeInfo& welcome, schemas::Welcome::Builder out);
 // FAILED_PRECONDITION if the worker refuses, speaks another version, or lacks the feature that
-// `segments` needs; DATA_LOSS if it is no welcome, or breaks a rule: names that are none, more than
+// `segments` needs; RESOURCE_EXHAUSTED if it refuses for want of memory or descriptors; DATA_LOSS if it is no welcome, or breaks a rule: names that are none, more than
 // the limits of target_info.h. Texts in it are safe to be printed.
 absl::StatusOr<WelcomeInfo> ReadWelcome(schemas::Message::Reader message, SegmentKind segments);
 

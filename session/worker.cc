@@ -68,11 +68,17 @@ class Worker::Server {
   ShmPoolStats pool_stats() const { return greeted_ ? pool_->stats() : ShmPoolStats(); }
 
  private:
-  absl::Status Greet(int threads);
-  absl::Status Refuse(MessagePipe& pipe, absl::string_view why);
+  // What it takes to notice that main is gone, and to end.
+  absl::Status SetUp(std::unique_ptr<Guardian>& guardian);
+  // Refuses if the set-up failed.
+  absl::Status Greet(int threads, const absl::Status& set_up);
+  static absl::Status Refuse(MessagePipe& pipe, const absl::Status& why);
 
   Worker& worker_;
   UniqueFd socket_;
+  // Until the channel has it. The guardian watches its socket, and takes its being closed for main's
+  // end.
+  std::unique_ptr<RingPipe> pipe_;
   std::unique_ptr<ShmPool> pool_;
   const std::shared_ptr<HandleTable> handles_ = std::make_shared<HandleTable>();
   std::unique_ptr<Channel> channel_;
@@ -82,14 +88,9 @@ class Worker::Server {
 };
 
 int Worker::Server::Serve(int threads) {
-  absl::StatusOr<Cancellation> stop = Cancellation::Create();
-  if (!stop.ok()) return Complain(kBadSetUp, stop.status().message());
-  stop_ = *std::move(stop);
-  absl::StatusOr<std::unique_ptr<Guardian>> guardian = Guardian::Start(socket_.get(), [this] {
-    if (greeted_) serving_->Beat();
-  });
-  if (!guardian.ok()) return Complain(kBadSetUp, guardian.status().message());
-  absl::Status greeted = Greet(threads);
+  std::unique_ptr<Guardian> guardian;
+  const absl::Status set_up = SetUp(guardian);
+  absl::Status greeted = Greet(threads, set_up);
   if (absl::IsUnavailable(greeted)) EndWithMain();
   if (!greeted.ok()) return Complain(kBadSetUp, greeted.message());
   absl::Status end = serving_->Serve(threads);
@@ -98,13 +99,25 @@ int Worker::Server::Serve(int threads) {
   return Complain(absl::IsDataLoss(end) ? kBadMain : kBadSetUp, end.message());
 }
 
-absl::Status Worker::Server::Greet(int threads) {
-  auto pipe =
+absl::Status Worker::Server::SetUp(std::unique_ptr<Guardian>& guardian) {
+  absl::StatusOr<Cancellation> stop = Cancellation::Create();
+  if (!stop.ok()) return stop.status();
+  stop_ = *std::move(stop);
+  absl::StatusOr<std::unique_ptr<Guardian>> started = Guardian::Start(socket_.get(), [this] {
+    if (greeted_) serving_->Beat();
+  });
+  if (started.ok()) guardian = *std::move(started);
+  return started.status();
+}
+
+absl::Status Worker::Server::Greet(int threads, const absl::Status& set_up) {
+  pipe_ =
       std::make_unique<RingPipe>(std::make_unique<SocketPipe>(std::move(socket_)), PipeOptions());
-  RingPipe& ring_pipe = *pipe;
-  pipe->ExpectCancellation(*stop_);
+  RingPipe& pipe = *pipe_;
+  if (stop_.has_value()) pipe.ExpectCancellation(*stop_);
   absl::StatusOr<IncomingMessage> message =
-      pipe->Receive({.deadline = Deadline::After(kHelloTimeout)});
+      pipe.Receive({.deadline = Deadline::After(kHelloTimeout)});
+  if (absl::IsResourceExhausted(message.status())) return Refuse(pipe, message.status());
   if (!message.ok()) return message.status();
   absl::StatusOr<HelloInfo> hello = absl::InternalError("not read");
   absl::Status read = CatchKj([&] {
@@ -112,42 +125,45 @@ absl::Status Worker::Server::Greet(int threads) {
     return hello.status();
   });
   if (read.ok()) read = worker_.mistakes_;
+  if (read.ok()) read = set_up;
   WelcomeInfo welcome;
   welcome.threads = static_cast<uint32_t>(threads);
   std::vector<int> descriptors;
   if (read.ok() && hello->ring) {
     absl::StatusOr<std::vector<int>> joined =
-        pipe->Join(std::move(message->descriptors()), hello->spin);
+        pipe.Join(std::move(message->descriptors()), hello->spin);
     read = joined.status();
     welcome.ring = joined.ok();
     if (joined.ok()) descriptors = *std::move(joined);
   }
-  if (!read.ok()) return Refuse(*pipe, read.message());
+  if (!read.ok()) return Refuse(pipe, read);
   pool_ = std::make_unique<ShmPool>(
       ShmPoolOptions{.prefix = hello->worker_prefix, .peer_prefix = hello->main_prefix},
       MakeSegmentProvider(hello->segments));
-  channel_ = std::make_unique<Channel>(std::move(pipe), *pool_, worker_.codecs_);
+  channel_ = std::make_unique<Channel>(std::move(pipe_), *pool_, worker_.codecs_);
   channel_->UseHandles(handles_);
-  serving_ = std::make_unique<Serving>(*channel_, worker_.targets_, ring_pipe.own_vitals(), *stop_);
+  serving_ = std::make_unique<Serving>(*channel_, worker_.targets_, pipe.own_vitals(), *stop_);
   for (const Target* target : worker_.targets_.all()) welcome.targets.push_back(target->info());
   absl::Status sent = channel_->Send(
       [&](schemas::Message::Builder root) { WriteWelcome(welcome, root.initWelcome()); }, kForever,
       std::move(descriptors));
   if (sent.ok() && welcome.ring) {
-    ring_pipe.Begin();
-    ring_pipe.AttachLeaseLogs(*pool_);
+    pipe.Begin();
+    pipe.AttachLeaseLogs(*pool_);
   }
   greeted_ = sent.ok();
+  if (absl::IsResourceExhausted(sent)) return Refuse(pipe, sent);
   return sent;
 }
 
-absl::Status Worker::Server::Refuse(MessagePipe& pipe, absl::string_view why) {
+absl::Status Worker::Server::Refuse(MessagePipe& pipe, const absl::Status& why) {
   capnp::MallocMessageBuilder builder;
   WelcomeInfo welcome;
-  welcome.refusal = std::string(why);
+  welcome.refusal = std::string(why.message());
+  welcome.refusal_code = why.code();
   WriteWelcome(welcome, builder.initRoot<schemas::Message>().initWelcome());
-  absl::Status sent = pipe.Send(builder, {}, kForever);
-  return absl::FailedPreconditionError(why);
+  pipe.Send(builder, {}, kForever).IgnoreError();  // then main is gone
+  return absl::FailedPreconditionError(why.message());
 }
 
 bool Worker::Server::Log(LogSeverity severity, absl::string_view text) {

@@ -9,7 +9,8 @@
 // Contract. Messages arrive whole, once, and in order, or the pipe is over. A pipe that is over
 // (the peer is gone, what it sent was no frame, a message was cut short) stays so: every call
 // returns the same status at once. UNAVAILABLE means that the peer has gone, DATA_LOSS that it
-// broke the protocol. What the peer sends is copied into private memory before anything looks at
+// broke the protocol, RESOURCE_EXHAUSTED that descriptors which came with a message were lost here:
+// then only Receive is over. What the peer sends is copied into private memory before anything looks at
 // it, and is at most as large as the limits say.
 
 #ifndef SLABPIPE_TRANSPORT_MESSAGE_PIPE_H_

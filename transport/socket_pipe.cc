@@ -367,12 +367,20 @@ absl::Status SocketPipe::EndWith(absl::Status why) {
 }
 
 // The receiver's: also lets go of what has arrived, so that nothing behind a bad frame is looked
-// at.
+// at. What this process had no room for is not the peer's fault: that may still be told.
 absl::Status SocketPipe::Refuse(absl::Status why) {
   frame_ = Frame();
   descriptors_.clear();
   buffer_begin_ = buffer_end_ = 0;
-  return EndWith(std::move(why));
+  return absl::IsResourceExhausted(why) ? EndReceivingWith(std::move(why))
+                                        : EndWith(std::move(why));
+}
+
+absl::Status SocketPipe::EndReceivingWith(absl::Status why) {
+  std::lock_guard<std::mutex> lock(over_mutex_);
+  if (receiving_over_.ok()) receiving_over_ = std::move(why);
+  any_over_.store(true, std::memory_order_release);
+  return receiving_over_;
 }
 
 absl::Status SocketPipe::EndSendingWith(absl::Status why) {

@@ -125,6 +125,7 @@ class SocketPipe : public MessagePipe {
   absl::Status EndWith(absl::Status why);
   absl::Status Refuse(absl::Status why);
   absl::Status EndSendingWith(absl::Status why);
+  absl::Status EndReceivingWith(absl::Status why);
 
   const UniqueFd socket_;
   const PipeOptions options_;

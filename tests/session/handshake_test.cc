@@ -209,6 +209,21 @@ TEST(HandshakeTest, ARefusalIsTold) {
   welcome.refusal = "no licence";
   EXPECT_THAT(ThereAndBack(welcome),
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("no licence")));
+  welcome.refusal_code = absl::StatusCode::kResourceExhausted;
+  EXPECT_THAT(ThereAndBack(welcome),
+              StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("no licence")));
+}
+
+TEST(HandshakeTest, ARefusalOfNoOrAnyOtherCodeIsFailedPrecondition) {
+  for (const int code : {0, 1, 4, 14, 15, 16, 17, 65'535}) {
+    capnp::MallocMessageBuilder message;
+    schemas::Welcome::Builder welcome = message.initRoot<schemas::Message>().initWelcome();
+    welcome.setRefusal("no licence");
+    welcome.setRefusalCode(static_cast<uint16_t>(code));
+    EXPECT_THAT(ReadWelcome(message.getRoot<schemas::Message>().asReader(), SegmentKind::kMemfd),
+                StatusIs(absl::StatusCode::kFailedPrecondition))
+        << code;
+  }
 }
 
 TEST(HandshakeTest, AWelcomeOfAnotherVersionTellsBoth) {

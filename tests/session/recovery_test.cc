@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -16,6 +17,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "slabpipe/session/session.h"
+#include "slabpipe/session/worker_end.h"
 #include "slabpipe/tests/session/session_testing.h"
 #include "slabpipe/tests/testing/process_state.h"
 #include "slabpipe/tests/testing/status_matchers.h"
@@ -133,6 +135,38 @@ TEST_F(RecoveryTest, ARestartAlsoEndsTheWaitForADelayedWorker) {
   EXPECT_THAT(session.Restart(), IsOk());
   caller.join();
   EXPECT_THAT(session.Call<int64_t>("echo.number", 2), IsOkAndHolds(2));
+}
+
+// A program that is replaced between two starts.
+class ReplacedProgram {
+ public:
+  explicit ReplacedProgram(const std::string& worker) { Replace(worker); }
+  ~ReplacedProgram() { std::filesystem::remove(path_); }
+  const std::string& path() const { return path_; }
+  void Replace(const std::string& worker) {
+    std::filesystem::remove(path_);  // it may be running
+    std::filesystem::copy_file("tests/workers/" + worker, path_);
+  }
+
+ private:
+  const std::string path_ = absl::StrCat(::testing::TempDir(), "/replaced.", ::getpid());
+};
+
+TEST_F(RecoveryTest, AWorkerThatCanNotBeginForNowIsTriedAgain) {
+  ReplacedProgram program("long_worker");
+  SessionOptions options = LongOptions();
+  options.program = program.path();
+  Session session = StartGood(options);
+  program.Replace("refuses_for_now");
+  EXPECT_THAT(session.Call("process.die"),
+              StatusIs(absl::StatusCode::kUnavailable,
+                       AllOf(HasSubstr("could not be started"), HasSubstr("no memory left"))));
+  ASSERT_TRUE(session.last_end().has_value());
+  EXPECT_EQ(*session.last_end(), WorkerEnd(Exited{.code = 4}));
+  EXPECT_THAT(session.Call("echo.number", 1),
+              StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("no memory left")));
+  program.Replace("long_worker");
+  EXPECT_THAT(session.Call<int64_t>("echo.number", 1), IsOkAndHolds(1));
 }
 
 TEST_F(RecoveryTest, ACallWhoseDeadlineHasPassedLeavesTheNewWorkerToTheNext) {

@@ -94,6 +94,22 @@ TEST_F(SessionEnvironmentTest, OneThatWantsMoreMemoryThanItsLimitGoesOnWithout) 
   EXPECT_EQ(session.stats().restarts, 0u);
 }
 
+TEST_F(SessionEnvironmentTest, AWorkerWithTooFewDescriptorsToBeginSaysSo) {
+  if (kSanitized) GTEST_SKIP() << "sanitizers open files of their own";
+  constexpr uint64_t kLeast = 5;  // one more than it is given: the loader opens files
+  SessionOptions options = GoodOptions();
+  absl::Status status;
+  for (options.limits.open_files = kLeast;; ++*options.limits.open_files) {
+    status = Session::Start(options).status();
+    if (status.ok()) break;
+    ASSERT_THAT(status, StatusIs(absl::StatusCode::kResourceExhausted,
+                                 AllOf(HasSubstr("the worker refuses"), HasSubstr("ulimit -n"),
+                                       HasSubstr("exited with code 2"))))
+        << *options.limits.open_files;
+  }
+  EXPECT_GT(*options.limits.open_files, kLeast);
+}
+
 TEST_F(SessionEnvironmentTest, WhatTheSystemDoesNotAllowFailsTheStart) {
   SessionOptions options = GoodOptions();
   options.limits.open_files = uint64_t{1} << 40;

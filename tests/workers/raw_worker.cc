@@ -157,6 +157,7 @@ void SendWelcome(const WelcomeParts& parts) {
   welcome.setProtocolVersion(parts.version);
   welcome.setLibrary("raw worker 1.0");
   welcome.setRefusal(parts.refusal.c_str());
+  welcome.setRefusalCode(parts.refusal_code);
   auto features = welcome.initFeatures(static_cast<unsigned>(parts.features.size()));
   for (unsigned i = 0; i < features.size(); ++i) features.set(i, parts.features[i].c_str());
   welcome.setRing(parts.joins_ring);

@@ -41,6 +41,7 @@ void SendFrame(std::string_view body, const std::vector<int>& descriptors);
 struct WelcomeParts {
   uint32_t version = 1;
   std::string refusal = {};
+  uint16_t refusal_code = 0;
   std::vector<std::string> features = {"memfd-segments", "posix-segments"};
   bool joins_ring = false;  // raw_ring.h
   std::vector<int> descriptors = {};
