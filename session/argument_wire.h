@@ -16,8 +16,8 @@
 
 namespace slabpipe {
 
-// REQUIRES: the message has begun, and `request`, whose target is set, is its root's. What the codec
-// of an argument says; the error names the target and the argument.
+// REQUIRES: the message has begun, and `request`, whose target is set, is its root's. What the
+// codec of an argument says; the error names the target and the argument.
 absl::Status WriteArguments(absl::Span<const ArgumentRef> arguments, ValueMessage& message,
                             schemas::Request::Builder request);
 

@@ -37,8 +37,8 @@
 namespace slabpipe {
 
 // What a Future and the session share. Thread-safe. In a process that was forked from the session's
-// it is ready if it was so at the fork; otherwise it never is, no callback is taken, and nothing can
-// be cancelled.
+// it is ready if it was so at the fork; otherwise it never is, no callback is taken, and nothing
+// can be cancelled.
 class AsyncResult {
  public:
   // REQUIRES: not set yet.
@@ -50,9 +50,9 @@ class AsyncResult {
   absl::Status CheckProcess() const;
   // REQUIRES: ready().
   const absl::StatusOr<Object>& get() const { return *result_; }
-  // Is called once it is ready, on the thread that sets it; at once if it is, and then the result is
-  // 0. Otherwise it is the number by which Forget takes the callback back. What it throws later is
-  // caught, and told on stderr.
+  // Is called once it is ready, on the thread that sets it; at once if it is, and then the result
+  // is 0. Otherwise it is the number by which Forget takes the callback back. What it throws later
+  // is caught, and told on stderr.
   uint64_t OnReady(std::function<void()> callback);
   // It is not called any more, if it has not been yet. Nothing happens if there is none.
   void Forget(uint64_t callback);

@@ -453,8 +453,8 @@ absl::Status Connection::PassOn(const Received& received) {
   return absl::OkStatus();
 }
 
-// SUBTLE: claimed before the connection is over. Otherwise one who sees that would be the one to end
-// the process, and have the grace to wait for.
+// SUBTLE: claimed before the connection is over. Otherwise one who sees that would be the one to
+// end the process, and have the grace to wait for.
 void Connection::Terminate(const std::string& phase, absl::Duration grace) {
   const bool claimed = process_.Claim();
   router_.SetOver(absl::DeadlineExceededError(phase));

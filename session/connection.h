@@ -72,8 +72,8 @@ class Connection {
  public:
   // Spawns the worker and shakes hands. NOT_FOUND, PERMISSION_DENIED, RESOURCE_EXHAUSTED: it could
   // not be spawned; RESOURCE_EXHAUSTED: it refuses for want of memory or descriptors, too;
-  // DEADLINE_EXCEEDED: it said nothing in time; UNAVAILABLE: it ended; FAILED_PRECONDITION: it is of
-  // another version, or refuses; CANCELLED: interrupted. `end` is told how it ended, if it did.
+  // DEADLINE_EXCEEDED: it said nothing in time; UNAVAILABLE: it ended; FAILED_PRECONDITION: it is
+  // of another version, or refuses; CANCELLED: interrupted. `end` is told how it ended, if it did.
   static absl::StatusOr<std::shared_ptr<Connection>> Start(
       const ConnectionOptions& options, std::shared_ptr<ShmPool> pool,
       std::shared_ptr<const CodecRegistry> codecs, std::optional<WorkerEnd>& end);
@@ -178,8 +178,8 @@ class Connection {
   // Whether the process has ended by the deadline, and before somebody else has ended the
   // connection.
   bool AwaitProcess(Deadline deadline);
-  // Ends the process, or waits for that. False if another thread is about to, after a grace, and has
-  // not by then.
+  // Ends the process, or waits for that. False if another thread is about to, after a grace, and
+  // has not by then.
   bool EndProcess(Deadline patience = Deadline::Never());
   // Now and then, while nobody waits for the worker: hears what it says; if it has ended, it is no
   // zombie any more.

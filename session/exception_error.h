@@ -24,9 +24,9 @@ inline constexpr size_t kMostWhatBytes = size_t{64} << 10;
 // std::exception. To be called inside the catch block.
 //
 // The code: RESOURCE_EXHAUSTED for std::bad_alloc and std::length_error, INVALID_ARGUMENT for
-// std::invalid_argument and std::domain_error, OUT_OF_RANGE for std::out_of_range, that of its errno
-// for a std::system_error which has one (absl::ErrnoToStatusCode); UNKNOWN for all else. It is that
-// of the exception itself, whatever caused it.
+// std::invalid_argument and std::domain_error, OUT_OF_RANGE for std::out_of_range, that of its
+// errno for a std::system_error which has one (absl::ErrnoToStatusCode); UNKNOWN for all else. It
+// is that of the exception itself, whatever caused it.
 RemoteError DescribeException(const std::exception* exception);
 
 }  // namespace slabpipe

@@ -91,8 +91,8 @@ class AnyFuture {
     if (result_ != nullptr) result_->Cancel();
   }
   // `callback` is called once it is ready: at once, on this thread, if it is, otherwise on the
-  // session's own thread, maybe after threads that wait for it have gone on. There it must not block:
-  // other calls wait for it. What it throws there is caught, and told on stderr.
+  // session's own thread, maybe after threads that wait for it have gone on. There it must not
+  // block: other calls wait for it. What it throws there is caught, and told on stderr.
   void OnReady(std::function<void()> callback) const;
   const std::string& target() const { return target_; }
 

@@ -63,8 +63,9 @@ struct WelcomeInfo {
 };
 void WriteWelcome(const WelcomeInfo& welcome, schemas::Welcome::Builder out);
 // FAILED_PRECONDITION if the worker refuses, speaks another version, or lacks the feature that
-// `segments` needs; RESOURCE_EXHAUSTED if it refuses for want of memory or descriptors; DATA_LOSS if it is no welcome, or breaks a rule: names that are none, more than
-// the limits of target_info.h. Texts in it are safe to be printed.
+// `segments` needs; RESOURCE_EXHAUSTED if it refuses for want of memory or descriptors; DATA_LOSS
+// if it is no welcome, or breaks a rule: names that are none, more than the limits of
+// target_info.h. Texts in it are safe to be printed.
 absl::StatusOr<WelcomeInfo> ReadWelcome(schemas::Message::Reader message, SegmentKind segments);
 
 }  // namespace slabpipe

@@ -14,9 +14,9 @@
 // seconds for it. Then the rest is dropped, and a call of the sink that is still going on is left
 // alone: it may outlast the session.
 //
-// What is printed comes through pipes, at any time. Records of Worker::Log come with the messages of
-// the connection: at once while somebody waits for something (a call, a future, a ping), otherwise
-// within a quarter of a second.
+// What is printed comes through pipes, at any time. Records of Worker::Log come with the messages
+// of the connection: at once while somebody waits for something (a call, a future, a ping),
+// otherwise within a quarter of a second.
 //
 // A sink may block, and may call the session. What it throws is caught.
 

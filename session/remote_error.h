@@ -35,8 +35,8 @@ struct RemoteError {
   absl::StatusCode code = absl::StatusCode::kUnknown;
   std::string message;
   std::string type = {};  // of the exception; empty if none was thrown
-  // Innermost frame first, down to the thread's first one. The status's text ends with the function:
-  // it leaves out slabpipe's own frames.
+  // Innermost frame first, down to the thread's first one. The status's text ends with the
+  // function: it leaves out slabpipe's own frames.
   std::vector<std::string> traceback = {};
   std::vector<Cause> causes = {};  // nested exceptions, outermost first
   friend bool operator==(const RemoteError&, const RemoteError&) = default;

@@ -145,9 +145,9 @@ class ReplyRouter {
   // Which call ran when, for what the worker prints meanwhile. Until more is said, one at a time.
   const CallHistory& history() const { return history_; }
   void SetConcurrency(uint32_t calls);
-  // Reads what is there already, if nobody else reads: what the worker says while nobody waits for it
-  // is heard so, and does not fill the pipe. For whoever looks in now and then, once the handshake
-  // is over. True if nothing is left to be read, and nobody is reading.
+  // Reads what is there already, if nobody else reads: what the worker says while nobody waits for
+  // it is heard so, and does not fill the pipe. For whoever looks in now and then, once the
+  // handshake is over. True if nothing is left to be read, and nobody is reading.
   bool ReadWhatIsThere();
   // Passes on the events that have come and that nobody has read, once: another thread that asks
   // waits until that is done. REQUIRES: it is over, and nothing more comes.

@@ -62,8 +62,8 @@ struct SessionOptions {
   // A worker that gives no sign of life for this long while a call waits for it is killed: it is
   // stopped, or its function neither uses processor time, nor reports, nor asks whether it is
   // cancelled, nor waits in its CallContext or ResultWriter. A second at least: less is taken for
-  // that. By default never: a debugger stops workers, and a function may wait for something. Without
-  // a ring (PipeOptions::ring_bytes is 0) there is no sign of life, and this does nothing.
+  // that. By default never: a debugger stops workers, and a function may wait for something.
+  // Without a ring (PipeOptions::ring_bytes is 0) there is no sign of life, and this does nothing.
   absl::Duration hang_timeout = absl::InfiniteDuration();
   // Where the worker's output and log records go; see log_sink.h.
   LogSink log_sink = LogToStderr;

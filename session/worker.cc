@@ -76,8 +76,8 @@ class Worker::Server {
 
   Worker& worker_;
   UniqueFd socket_;
-  // Until the channel has it. The guardian watches its socket, and takes its being closed for main's
-  // end.
+  // Until the channel has it. The guardian watches its socket, and takes its being closed for
+  // main's end.
   std::unique_ptr<RingPipe> pipe_;
   std::unique_ptr<ShmPool> pool_;
   const std::shared_ptr<HandleTable> handles_ = std::make_shared<HandleTable>();

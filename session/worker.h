@@ -104,8 +104,8 @@ class Worker {
   // Of this side's shared memory. All zero before Serve.
   ShmPoolStats pool_stats() const;
 
-  // A line for main's log. Goes to stderr while there is no main. Between calls main looks for it four
-  // times a second: who says more then than the pipe holds (PipeOptions) waits here for that.
+  // A line for main's log. Goes to stderr while there is no main. Between calls main looks for it
+  // four times a second: who says more then than the pipe holds (PipeOptions) waits here for that.
   void Log(LogSeverity severity, absl::string_view text);
 
  private:

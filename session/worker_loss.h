@@ -64,8 +64,8 @@ std::string DescribeLoss(const WorkerLoss& loss);
 absl::Status ToStatus(absl::StatusCode code, const WorkerLoss& loss);
 // Puts it into a status whose text is another one.
 void AttachLoss(absl::Status& status, const WorkerLoss& loss);
-// The status with a line more, that says what became of the session afterwards; in its loss, too, if
-// it has one. `new_worker`: the pid of the one that runs now, 0 for none.
+// The status with a line more, that says what became of the session afterwards; in its loss, too,
+// if it has one. `new_worker`: the pid of the one that runs now, 0 for none.
 absl::Status WithNote(const absl::Status& status, absl::string_view note, pid_t new_worker = 0);
 // Nullopt if the status is not about a worker that was lost.
 std::optional<WorkerLoss> GetWorkerLoss(const absl::Status& status);

@@ -27,7 +27,7 @@ namespace slabpipe {
 // Thread-safe. How the process is ended follows from `why`, the end of its connection:
 //   UNAVAILABLE          it closed its end: it may take 2 s to end by itself, then it is killed
 //   FAILED_PRECONDITION  it refused, or was refused: the same
-//   DEADLINE_EXCEEDED    it is sent SIGTERM, if it has a grace, and killed: TimedOut; the message is
+// DEADLINE_EXCEEDED    it is sent SIGTERM, if it has a grace, and killed: TimedOut; the message is
 //                        the phase
 //   DATA_LOSS            killed: Misbehaved; the message says what it did
 //   others               killed

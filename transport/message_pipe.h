@@ -10,8 +10,8 @@
 // (the peer is gone, what it sent was no frame, a message was cut short) stays so: every call
 // returns the same status at once. UNAVAILABLE means that the peer has gone, DATA_LOSS that it
 // broke the protocol, RESOURCE_EXHAUSTED that descriptors which came with a message were lost here:
-// then only Receive is over. What the peer sends is copied into private memory before anything looks at
-// it, and is at most as large as the limits say.
+// then only Receive is over. What the peer sends is copied into private memory before anything
+// looks at it, and is at most as large as the limits say.
 
 #ifndef SLABPIPE_TRANSPORT_MESSAGE_PIPE_H_
 #define SLABPIPE_TRANSPORT_MESSAGE_PIPE_H_

@@ -24,7 +24,8 @@
 namespace slabpipe::tests {
 namespace {
 
-// For faults that only a deadline ends, at first and at most; and for those that are noticed without.
+// For faults that only a deadline ends, at first and at most; and for those that are noticed
+// without.
 constexpr absl::Duration kPatience = absl::Milliseconds(300);
 constexpr absl::Duration kMostPatience = absl::Seconds(10);
 constexpr absl::Duration kLong = absl::Seconds(60);

@@ -2,8 +2,8 @@
 //
 //   channel.UseHandles(std::make_shared<CheckedHandles>(RemoteHandles::Create(pid)));
 //
-// Aborts if main releases a handle more often than it was sent, or for the last time while a request
-// that has it is not answered.
+// Aborts if main releases a handle more often than it was sent, or for the last time while a
+// request that has it is not answered.
 
 #ifndef SLABPIPE_TESTS_FUZZ_CHECKED_HANDLES_H_
 #define SLABPIPE_TESTS_FUZZ_CHECKED_HANDLES_H_

@@ -1,5 +1,5 @@
-// FuzzedMain: main's end of a connection in the fuzzer `session`, as Connection and its callers have
-// it, and the worker's, which does what the input says.
+// FuzzedMain: main's end of a connection in the fuzzer `session`, as Connection and its callers
+// have it, and the worker's, which does what the input says.
 //
 //   FuzzedMain main(codecs, memory, input);
 //   for (const SessionInput::Step& step : input.steps) main.Do(step);

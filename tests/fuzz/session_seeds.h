@@ -1,5 +1,5 @@
-// The seeds of the fuzzer `session`: calls, streams, handles and ends, as good workers have them, and
-// as bad ones do.
+// The seeds of the fuzzer `session`: calls, streams, handles and ends, as good workers have them,
+// and as bad ones do.
 
 #ifndef SLABPIPE_TESTS_FUZZ_SESSION_SEEDS_H_
 #define SLABPIPE_TESTS_FUZZ_SESSION_SEEDS_H_

@@ -1,5 +1,5 @@
-// SendWithDescriptors: bytes through a Unix socket, and copies of descriptors with them (unix(7)), for
-// test programs that don't use the library's own pipes.
+// SendWithDescriptors: bytes through a Unix socket, and copies of descriptors with them (unix(7)),
+// for test programs that don't use the library's own pipes.
 //
 //   if (!SendWithDescriptors(socket, "x", {fd})) ...
 
