@@ -122,9 +122,8 @@ TEST_F(EncodingTest, ACallThatItKeepsFromBeingSentEndsNoWorker) {
   std::thread caller(
       [&] { session.Call("echo.number", held.hook()).IgnoreError(); });  // an unknown codec
   held.AwaitBegin();
-  const CallOptions options = {.timeout = absl::Milliseconds(50),
-                               .on_deadline = OnDeadline::kKill,
-                               .grace = absl::ZeroDuration()};
+  const CallOptions options = {
+      .timeout = absl::Seconds(1), .on_deadline = OnDeadline::kKill, .grace = absl::ZeroDuration()};
   const auto not_sent = StatusIs(absl::StatusCode::kDeadlineExceeded,
                                  AllOf(HasSubstr("echo.number: it was not sent"),
                                        HasSubstr("another message was on its way")));
@@ -182,11 +181,12 @@ TEST_F(EncodingTest, AWorkerThatTakesNothingIsEndedWhoeverElseWaitsForIt) {
   const CallOptions options = {.timeout = absl::Milliseconds(50),
                                .on_deadline = OnDeadline::kKill,
                                .grace = absl::ZeroDuration()};
-  // Not before the message is encoded.
+  // Not before the message is encoded. A call after that may meet the end, or the next worker.
+  int timed_out = 0;
   while (session.worker_pid() == worker) {
-    EXPECT_THAT(session.Call(options, "echo.number", 1),
-                StatusIs(absl::StatusCode::kDeadlineExceeded));
+    timed_out += absl::IsDeadlineExceeded(session.Call(options, "echo.number", 1));
   }
+  EXPECT_GT(timed_out, 0);
   caller.join();
   ExpectWorks(session);
 }
