@@ -206,7 +206,8 @@ absl::Status FuzzedMain::ReadAnswer(const Call& call, const Received& received) 
   FUZZ_CHECK(received.root.which() == call.kind, "the answer to something else");
   if (call.kind != schemas::Message::RESPONSE) return absl::OkStatus();
   const schemas::Response::Reader response = received.root.getResponse();
-  if (!response.isError()) return Decode(received, response.getResult());
+  if (response.isResult()) return Decode(received, response.getResult());
+  if (!response.isError()) return absl::DataLossError("neither a value nor an error");
   CheckError(response.getError(), kTarget);
   return absl::OkStatus();
 }
